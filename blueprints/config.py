@@ -1,0 +1,129 @@
+"""Configuration files: YAML that becomes a frozen, validated model, or one clear error.
+
+Every error names the file, line and column, what was found there and what was expected.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class ConfigError(Exception):
+    """Wrong usage or configuration (exit code 2). Its text is one line for a person."""
+
+
+class Model(BaseModel):
+    """Base of all configuration models: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+M = TypeVar("M", bound=Model)
+Path_ = tuple[str | int, ...]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """ ", did you mean …?" with the nearest names, or the known ones when none is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+    return f"known: {shown}" if known else "none is known"
+
+
+class Document:
+    """A parsed YAML file that knows where each of its values stands."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            text = file.read_text()
+        except OSError as error:
+            raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+        self._marks: dict[Path_, tuple[int, int]] = {}
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.data: Any = self._read(node, ()) if node is not None else {}
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+            raise ConfigError(f"{file}{where}: not valid YAML: {error.problem}") from None
+
+    def _read(self, node: yaml.Node, path: Path_) -> Any:
+        self._marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, yaml.MappingNode):
+            found: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key = str(key_node.value)
+                at = (*path, key)
+                if key in found:
+                    mark = key_node.start_mark
+                    raise ConfigError(
+                        f"{self.file}:{mark.line + 1}:{mark.column + 1}: "
+                        f"{key!r} stands here a second time"
+                    )
+                found[key] = self._read(value_node, at)
+                self._marks[at] = (
+                    key_node.start_mark.line + 1,
+                    key_node.start_mark.column + 1,
+                )
+            return found
+        if isinstance(node, yaml.SequenceNode):
+            return [self._read(item, (*path, i)) for i, item in enumerate(node.value)]
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_object(node)
+        finally:
+            loader.dispose()
+
+    def where(self, *path: str | int) -> str:
+        """``file:line:column`` of a value, or of the nearest thing around it."""
+        for length in range(len(path), -1, -1):
+            if mark := self._marks.get(path[:length]):
+                return f"{self.file}:{mark[0]}:{mark[1]}"
+        return str(self.file)
+
+    def error(self, *path: str | int, says: str) -> ConfigError:
+        return ConfigError(f"{self.where(*path)}: {says}")
+
+    def load(self, model: type[M]) -> M:
+        """Validate the document; raises `ConfigError` for its first fault."""
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise self.error(*first["loc"], says=_sentence(model, first)) from None
+
+
+def _sentence(model: type[BaseModel], error: Any) -> str:
+    path = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(model, error["loc"][:-1])
+        return f"unknown key {error['loc'][-1]!r}; {nearest(str(error['loc'][-1]), known)}"
+    if error["type"] == "missing":
+        return f"{path} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    found = error.get("input")
+    shown = f"; found {found!r}" if isinstance(found, str | int | float | bool) else ""
+    return f"{path}: {message[0].lower()}{message[1:]}{shown}" if path else message
+
+
+def _known_keys(model: Any, path: Path_) -> list[str]:
+    """Keys that the model at ``path`` knows; empty where that is not a model."""
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = field.annotation if field else None
+        else:  # inside a list or a mapping of models: its last type argument
+            model = (getattr(model, "__args__", None) or [None])[-1]
+    for candidate in (model, *getattr(model, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return [f.alias or name for name, f in candidate.model_fields.items()]
+    return []

@@ -1,0 +1,75 @@
+"""The catalogue of what can go wrong on request, and how it is made to.
+
+Only a lab that the suite made has the capability ``faults``. Which criteria a fault may
+flip (its blast radius) stands in the blueprint; here stands what it does, and where.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blueprints.config import ConfigError, nearest
+from lab.faultflags import DIRECTORY
+from lab.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``name`` is ``<layer or system>.<what-goes-wrong>``; ``roles`` are the hosts it is on."""
+
+    name: str
+    roles: tuple[str, ...]
+    does: str
+
+
+def catalogue() -> dict[str, Fault]:
+    """Every fault by name."""
+    from lab.classroom.faults import FAULTS as CLASSROOM
+    from lab.loopback.faults import FAULTS as HOSTS
+    from lab.tars.faults import FAULTS as TARS
+
+    return {fault.name: fault for fault in (*HOSTS, *TARS, *CLASSROOM)}
+
+
+def _flags(inventory: Inventory, fault: Fault) -> list[Path]:
+    """The flag files of a fault. They are reached by path, not over SSH: a fault may break SSH."""
+    if inventory.state is None:
+        raise ConfigError(
+            f"lab {inventory.name} is a real one: faults can be injected on a lab that the "
+            "suite made (embedded, deep)"
+        )
+    hosts = [name for role in fault.roles for name in inventory.with_role(role)]
+    return [
+        inventory.state / "hosts" / name / "home" / DIRECTORY / fault.name
+        for name in dict.fromkeys(hosts)
+    ]
+
+
+def find(name: str) -> Fault:
+    """The fault of that name; raises `ConfigError` with the nearest names."""
+    known = catalogue()
+    if name not in known:
+        raise ConfigError(f"unknown fault {name!r}; {nearest(name, known)}")
+    return known[name]
+
+
+def inject(inventory: Inventory, name: str, value: str = "") -> None:
+    """Inject a fault; it acts from the next time the faulty thing is done."""
+    for flag in _flags(inventory, find(name)):
+        flag.parent.mkdir(parents=True, exist_ok=True)
+        flag.write_text(value)
+
+
+def clear(inventory: Inventory, name: str) -> None:
+    for flag in _flags(inventory, find(name)):
+        flag.unlink(missing_ok=True)
+
+
+def active(inventory: Inventory) -> list[str]:
+    """Names of the injected faults."""
+    return [
+        name
+        for name, fault in catalogue().items()
+        if any(flag.exists() for flag in _flags(inventory, fault))
+    ]

@@ -1,0 +1,1 @@
+"""How a host is reached. Nothing outside this package imports an SSH library."""

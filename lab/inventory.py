@@ -1,0 +1,197 @@
+"""Inventories: which hosts a lab has, which roles they carry, where its systems answer.
+
+One schema for every lab. The embedded lab's template leaves out addresses, keys and
+ports; ``lab up`` writes the inventory that has them, and from there on nothing knows
+which kind of lab it works on, except through capabilities and the recipe that it picks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from blueprints.config import ConfigError, Document, Model, nearest
+
+INVENTORIES = Path(__file__).parent / "inventories"
+
+ROLES = ("jenkins-master", "tars-master", "tars-agent", "dc", "teacher", "student")
+
+#: What a lab or a host can do beyond answering; criteria name what they need.
+CAPABILITIES = {
+    "own-root": "the host's root account and file system are its own",
+    "own-kernel": "the host's kernel is its own",
+    "cluster-dns": "names of services resolve inside the cluster",
+    "browser": "a Chromium can be started",
+    "kvm": "hardware virtual machines can be started",
+    "faults": "faults can be injected on request",
+}
+
+#: A system's name, and the endpoints under which it answers.
+SYSTEMS = {
+    "iec": ("api",),
+    "tars": ("registry", "web"),
+    "classroom": ("api",),
+    "cvb": (),
+    "jenkins": ("web",),
+}
+
+_REFERENCE = re.compile(r"^(env|file|agent):.+$", re.DOTALL)
+
+
+def _check_reference(value: str | None) -> str | None:
+    if value is not None and not _REFERENCE.match(value):
+        # The value itself is not shown: it may be the secret, written in by mistake.
+        raise ValueError("a secret stands here by reference: env:NAME, file:PATH or agent:COMMENT")
+    return value
+
+
+class Account(Model):
+    """An account on a host; ``key`` is the reference to its private SSH key."""
+
+    name: str
+    key: str | None = None
+
+    _key = field_validator("key")(_check_reference)
+
+
+class HostEntry(Model):
+    """A host. ``None`` marks what a template leaves open; `missing` lists it."""
+
+    roles: tuple[str, ...]
+    address: str | None = None
+    port: int = Field(default=22, ge=1, le=65535)
+    host_key: str | None = None
+    accounts: tuple[Account, ...] = ()
+    arch: Literal["x86_64", "aarch64"] = "x86_64"
+    sudo: bool = False
+    connect_timeout: float = Field(default=5.0, gt=0, le=120)
+    capabilities: tuple[str, ...] = ()
+
+    @field_validator("host_key")
+    @classmethod
+    def _one_public_key(cls, value: str | None) -> str | None:
+        if value is not None and len(value.split()) < 2:
+            raise ValueError("a host key reads 'ssh-ed25519 AAAA...', as ssh-keyscan prints it")
+        return value
+
+
+class SystemEntry(Model):
+    """A system. ``adopted``: it was there before; only endpoints and secrets are needed."""
+
+    adopted: bool = False
+    endpoints: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+    ca: Path | None = None
+
+    @field_validator("secrets")
+    @classmethod
+    def _references(cls, value: dict[str, str]) -> dict[str, str]:
+        for reference in value.values():
+            _check_reference(reference)
+        return value
+
+    @field_validator("endpoints")
+    @classmethod
+    def _urls(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, url in value.items():
+            parts = urlsplit(url)
+            if parts.scheme not in ("tcp", "http", "https") or not parts.hostname:
+                raise ValueError(f"endpoint {name} reads tcp://HOST:PORT or http(s)://HOST:PORT")
+            if parts.username or parts.password:
+                raise ValueError(f"endpoint {name} holds credentials; put them under secrets")
+        return value
+
+
+class Inventory(Model):
+    """A lab. ``profile`` picks the thresholds and pins that hold on it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    kind: Literal["embedded", "deep", "real"]
+    profile: Literal["embedded", "lab"]
+    capabilities: tuple[str, ...] = ()
+    hosts: dict[str, HostEntry]
+    systems: dict[str, SystemEntry] = Field(default_factory=dict)
+    #: The state directory of a lab that the suite made; None for any other.
+    state: Path | None = None
+
+    def with_role(self, role: str) -> list[str]:
+        """Names of the hosts that carry ``role``, in the inventory's order."""
+        return [name for name, host in self.hosts.items() if role in host.roles]
+
+    def missing(self) -> list[str]:
+        """What this inventory leaves open, one sentence each; empty when it is complete."""
+        open_ends = []
+        for name, host in self.hosts.items():
+            at = f"hosts.{name}"
+            if host.address is None:
+                open_ends.append(f"{at}.address: the host's IP address or DNS name")
+            if host.host_key is None:
+                open_ends.append(
+                    f"{at}.host_key: its public host key (ssh-keyscan -t ed25519 ADDRESS, "
+                    "compared with the key on its console)"
+                )
+            if not host.accounts:
+                open_ends.append(
+                    f"{at}.accounts: at least one account, as {{name: NAME, key: file:PATH}}"
+                )
+        for name, system in self.systems.items():
+            for endpoint in SYSTEMS[name]:
+                if endpoint not in system.endpoints:
+                    open_ends.append(
+                        f"systems.{name}.endpoints.{endpoint}: where it answers, "
+                        "tcp://HOST:PORT or http(s)://HOST:PORT"
+                    )
+        return open_ends
+
+
+def load(name_or_path: str) -> Inventory:
+    """Load an inventory by name (one that the suite ships) or by path.
+
+    Raises `ConfigError` with file, line and column.
+    """
+    path = Path(name_or_path)
+    if not (path.suffix in (".yaml", ".yml") or path.exists()):
+        shipped = {file.stem: file for file in INVENTORIES.glob("*.yaml")}
+        if name_or_path not in shipped:
+            raise ConfigError(
+                f"unknown lab {name_or_path!r}; {nearest(name_or_path, shipped)} "
+                "(or give the path of an inventory file)"
+            )
+        path = shipped[name_or_path]
+    document = Document(path)
+    inventory = document.load(Inventory)
+    _check_names(document, inventory)
+    return inventory
+
+
+def _check_names(document: Document, inventory: Inventory) -> None:
+    def check(kind: str, found: str, known: object, *path: str | int) -> None:
+        if found not in known:  # type: ignore[operator]
+            says = f"unknown {kind} {found!r}; {nearest(found, known)}"  # type: ignore[arg-type]
+            raise document.error(*path, says=says)
+
+    for i, capability in enumerate(inventory.capabilities):
+        check("capability", capability, CAPABILITIES, "capabilities", i)
+    for name, host in inventory.hosts.items():
+        for i, role in enumerate(host.roles):
+            check("role", role, ROLES, "hosts", name, "roles", i)
+        for i, capability in enumerate(host.capabilities):
+            check("capability", capability, CAPABILITIES, "hosts", name, "capabilities", i)
+    for name, system in inventory.systems.items():
+        check("system", name, SYSTEMS, "systems", name)
+        for endpoint in system.endpoints:
+            check("endpoint", endpoint, SYSTEMS[name], "systems", name, "endpoints", endpoint)
+    if inventory.kind == "embedded":
+        for name, host in inventory.hosts.items():
+            if host.address and not ipaddress.ip_address(host.address).is_loopback:
+                raise document.error(
+                    "hosts",
+                    name,
+                    "address",
+                    says=f"an embedded host stays on 127.0.0.0/8; found {host.address}",
+                )

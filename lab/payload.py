@@ -1,0 +1,121 @@
+"""What travels to bare hosts: archives of Python packages, Node, npm packages, by content.
+
+An archive is a tar file in the cache, named by the SHA-256 of its content; building the
+same content twice gives the same bytes, so a host never receives it twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lab.errors import ToolMissing
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def cache_dir() -> Path:
+    """The project's own cache: ``$IEC4_CACHE``, else ``.iec4/cache`` in the checkout."""
+    directory = Path(os.environ.get("IEC4_CACHE") or ROOT / ".iec4" / "cache")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def python_runtime(distributions: Iterable[str], modules: Iterable[str]) -> tuple[Path, str]:
+    """An archive to put on PYTHONPATH: installed distributions, with what they need, and
+    modules of the suite (``"lab/tars"``, ``"lab/wait.py"``), which keep their paths.
+
+    Returns ``(path, sha256)``. Raises `ToolMissing` for a distribution that is not installed.
+    """
+    files: dict[str, Path] = {}
+    for distribution in sorted(_closure(distributions)):
+        files.update(_files_of(distribution))
+    for module in modules:
+        files.update(_source_files(ROOT / module))
+    return archive(files)
+
+
+def archive(files: dict[str, Path]) -> tuple[Path, str]:
+    """A reproducible tar of ``{name in the archive: local file}``, kept in the cache.
+
+    The sizes and times of the files decide whether it must be built again.
+    """
+    stamp = hashlib.sha256(
+        json.dumps(
+            [
+                (name, str(path), (s := path.stat()).st_size, s.st_mtime_ns)
+                for name, path in sorted(files.items())
+            ]
+        ).encode()
+    ).hexdigest()
+    directory = cache_dir() / "payloads"
+    directory.mkdir(exist_ok=True)
+    index = directory / f"{stamp}.index"
+    if index.exists():
+        digest = index.read_text()
+        if (stored := directory / f"{digest}.tar").exists():
+            return stored, digest
+    unfinished = directory / f"{stamp}.{os.getpid()}.tmp"
+    with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, path in sorted(files.items()):
+            info = tarfile.TarInfo(name)
+            info.size = path.stat().st_size
+            info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+            with path.open("rb") as content:
+                tar.addfile(info, content)
+    with unfinished.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    stored = directory / f"{digest}.tar"
+    unfinished.rename(stored)
+    index.write_text(digest)
+    return stored, digest
+
+
+def _closure(names: Iterable[str]) -> set[str]:
+    """The distributions and all that they need on this machine, by importlib.metadata."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    found: set[str] = set()
+    todo = [canonicalize_name(name) for name in names]
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        try:
+            requires = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            raise ToolMissing(
+                f"Python distribution {name} is not installed",
+                advice="run ./iec4 again: it repairs its environment",
+            ) from None
+        found.add(name)
+        for text in requires:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                todo.append(canonicalize_name(requirement.name))
+    return found
+
+
+def _files_of(distribution: str) -> Iterator[tuple[str, Path]]:
+    for file in importlib.metadata.files(distribution) or []:
+        name = str(file)
+        if name.startswith("..") or name.endswith(".pyc"):
+            continue
+        path = Path(str(file.locate()))
+        if path.is_file():
+            yield name, path
+
+
+def _source_files(place: Path) -> Iterator[tuple[str, Path]]:
+    if place.is_file():
+        yield str(place.relative_to(ROOT)), place
+        return
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield str(path.relative_to(ROOT)), path

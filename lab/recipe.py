@@ -1,0 +1,165 @@
+"""Recipes: how a system gets onto its hosts, as one list of steps.
+
+The dry run prints the list that the real run executes. Steps are idempotent: a second
+deploy finds its work done. Every step names its host and says what it does.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.errors import DeployFailed, LabError
+from lab.wait import wait_for
+
+if TYPE_CHECKING:
+    from lab.session import Lab
+
+#: Where a host keeps what travelled to it, by content: ``<STORE>/<sha256>``.
+STORE = ".iec4/store"
+
+
+@dataclass(frozen=True)
+class Step(ABC):
+    """One thing done on one host (a host's name in the inventory)."""
+
+    title: str
+    host: str
+
+    @abstractmethod
+    def execute(self, lab: Lab) -> str:
+        """Do it; return "done", or "unchanged" when it was done before."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What a dry run prints: the command, the file, the condition."""
+
+
+@dataclass(frozen=True)
+class Command(Step):
+    """Run ``argv``; skipped when ``unless`` succeeds. Times in seconds."""
+
+    argv: Sequence[str]
+    unless: Sequence[str] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes | None = None
+    timeout: float = 60.0
+    sudo: bool = False
+
+    def execute(self, lab: Lab) -> str:
+        host = lab.host(self.host)
+        if self.unless is not None and host.run(self.unless).ok:
+            return "unchanged"
+        host.run(
+            self.argv, timeout=self.timeout, stdin=self.stdin, env=self.env, sudo=self.sudo
+        ).check()
+        return "done"
+
+    def describe(self) -> str:
+        return ("sudo " if self.sudo else "") + shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Write a small file (configuration, a script), whole."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+    def execute(self, lab: Lab) -> str:
+        lab.host(self.host).put(self.content, self.path, mode=self.mode)
+        return "done"
+
+    def describe(self) -> str:
+        return f"write {self.path} ({len(self.content)} bytes, mode {self.mode:o})"
+
+
+@dataclass(frozen=True)
+class Install(Step):
+    """Bring a tar archive to the host's store once, and unpack it at ``directory``.
+
+    The archive is built only when a host lacks it: ``archive()`` returns
+    ``(local path, sha256 hex)``. ``directory`` is replaced whole when its content changes.
+    """
+
+    directory: str
+    archive: Callable[[], tuple[Path, str]]
+
+    def execute(self, lab: Lab) -> str:
+        path, digest = self.archive()
+        host = lab.host(self.host)
+        marker = f"{self.directory}/.sha256"
+        if host.run(["grep", "-qx", digest, marker]).ok:
+            return "unchanged"
+        stored = f"{STORE}/{digest}"
+        if not host.run(["test", "-f", stored]).ok:
+            host.put(path, stored)
+        unpack = (
+            'rm -rf "$2.new" && mkdir -p "$2.new" && tar -xf "$1" -C "$2.new" && '
+            'echo "$3" >"$2.new/.sha256" && rm -rf "$2" && mv "$2.new" "$2"'
+        )
+        host.run(["sh", "-c", unpack, "sh", stored, self.directory, digest], timeout=120).check()
+        return "done"
+
+    def describe(self) -> str:
+        return f"unpack into {self.directory}"
+
+
+@dataclass(frozen=True)
+class Await(Step):
+    """Wait until ``probe(lab)`` is true: always a real request to the real thing."""
+
+    probe: Callable[[Lab], object]
+    timeout: float = 30.0
+
+    def execute(self, lab: Lab) -> str:
+        wait_for(self.title, lambda: self.probe(lab), timeout=self.timeout)
+        return "done"
+
+    def describe(self) -> str:
+        return f"wait up to {self.timeout:g} s"
+
+
+class Recipe(ABC):
+    """How one system gets onto its hosts in one kind of lab, and leaves them."""
+
+    system: str
+
+    @abstractmethod
+    def steps(self, lab: Lab) -> list[Step]:
+        """The steps of a deployment, in order."""
+
+    @abstractmethod
+    def removal(self, lab: Lab) -> list[Step]:
+        """The steps that take it away again."""
+
+
+@dataclass(frozen=True)
+class StepDone:
+    step: Step
+    outcome: str
+    duration_s: float
+
+
+def execute(
+    steps: Iterable[Step], lab: Lab, *, done: Callable[[StepDone], None] = lambda _: None
+) -> None:
+    """Run steps in order, reporting each; raises `DeployFailed` at the first that fails."""
+    for step in steps:
+        started = time.monotonic()
+        try:
+            outcome = step.execute(lab)
+        except LabError as error:
+            raise DeployFailed(
+                f"step {step.title!r} failed on {step.host}",
+                found=str(error),
+                advice=error.advice or "see the deployment's log; deploy again when it is mended",
+                evidence=error.evidence,
+            ) from error
+        done(StepDone(step, outcome, time.monotonic() - started))

@@ -1,0 +1,46 @@
+"""Long-running programs on hosts without an init system: start, stop, look.
+
+A service lives in ``<home>/.iec4/services/NAME``: ``pid`` (its process group), ``log``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lab.recipe import Command
+
+_START = """
+dir=.iec4/services/$1; shift
+mkdir -p "$dir"
+setsid sh -c 'echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid" && shift && exec "$@"' \
+    sh "$dir" "$@" >>"$dir/log" 2>&1 </dev/null &
+"""
+_ALIVE = 'pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) && kill -0 "-$pid" 2>/dev/null'
+_STOP = """
+pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) || exit 0
+kill -TERM "-$pid" 2>/dev/null || exit 0
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    kill -0 "-$pid" 2>/dev/null || { rm -f ".iec4/services/$1/pid"; exit 0; }
+    sleep 0.1
+done
+kill -KILL "-$pid" 2>/dev/null
+rm -f ".iec4/services/$1/pid"
+"""
+
+
+def start(
+    host: str, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None
+) -> Command:
+    """Start service ``name`` on ``host`` unless it runs; relative paths start at home."""
+    return Command(
+        title=f"start {name}",
+        host=host,
+        argv=["sh", "-c", _START, "sh", name, *argv],
+        unless=["sh", "-c", _ALIVE, "sh", name],
+        env=env or {},
+    )
+
+
+def stop(host: str, name: str) -> Command:
+    """Stop service ``name`` and its whole process group: TERM, then KILL after 2 s."""
+    return Command(title=f"stop {name}", host=host, argv=["sh", "-c", _STOP, "sh", name])
