@@ -1,0 +1,1 @@
+"""Keywords of the Robot suites."""
