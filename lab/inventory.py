@@ -16,29 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from blueprints.config import ConfigError, Document, Model, nearest
+from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
 
 INVENTORIES = Path(__file__).parent / "inventories"
-
-ROLES = ("jenkins-master", "tars-master", "tars-agent", "dc", "teacher", "student")
-
-#: What a lab or a host can do beyond answering; criteria name what they need.
-CAPABILITIES = {
-    "own-root": "the host's root account and file system are its own",
-    "own-kernel": "the host's kernel is its own",
-    "cluster-dns": "names of services resolve inside the cluster",
-    "browser": "a Chromium can be started",
-    "kvm": "hardware virtual machines can be started",
-    "faults": "faults can be injected on request",
-}
-
-#: A system's name, and the endpoints under which it answers.
-SYSTEMS = {
-    "iec": ("api",),
-    "tars": ("registry", "web"),
-    "classroom": ("api",),
-    "cvb": (),
-    "jenkins": ("web",),
-}
 
 _REFERENCE = re.compile(r"^(env|file|agent):.+$", re.DOTALL)
 
@@ -118,6 +98,8 @@ class Inventory(Model):
     systems: dict[str, SystemEntry] = Field(default_factory=dict)
     #: The state directory of a lab that the suite made; None for any other.
     state: Path | None = None
+    #: Where it was loaded from.
+    file: Path | None = Field(default=None, exclude=True)
 
     def with_role(self, role: str) -> list[str]:
         """Names of the hosts that carry ``role``, in the inventory's order."""
@@ -140,12 +122,12 @@ class Inventory(Model):
                     f"{at}.accounts: at least one account, as {{name: NAME, key: file:PATH}}"
                 )
         for name, system in self.systems.items():
-            for endpoint in SYSTEMS[name]:
-                if endpoint not in system.endpoints:
-                    open_ends.append(
-                        f"systems.{name}.endpoints.{endpoint}: where it answers, "
-                        "tcp://HOST:PORT or http(s)://HOST:PORT"
-                    )
+            open_ends += [
+                f"systems.{name}.endpoints.{endpoint}: where it answers, "
+                "tcp://HOST:PORT or http(s)://HOST:PORT"
+                for endpoint in SYSTEMS[name]
+                if endpoint not in system.endpoints
+            ]
         return open_ends
 
 
@@ -166,7 +148,7 @@ def load(name_or_path: str) -> Inventory:
     document = Document(path)
     inventory = document.load(Inventory)
     _check_names(document, inventory)
-    return inventory
+    return inventory.model_copy(update={"file": path.absolute()})
 
 
 def _check_names(document: Document, inventory: Inventory) -> None:

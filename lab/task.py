@@ -1,0 +1,145 @@
+"""What a runner is asked to judge, and whether it can: the same for pytest, Robot and Locust.
+
+A runner is a child process; it learns its task from the environment, so that
+``pytest validation/paas``, ``robot robot/paas`` and ``locust -f perf/rpc.py`` work by
+themselves too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from blueprints import model
+from blueprints.config import ConfigError
+from blueprints.evidence import Recorder
+from blueprints.model import Blueprint, Criterion
+from lab import inventory as inventories
+from lab.errors import LabError, SystemDown
+from lab.inventory import Inventory
+from lab.payload import cache_dir
+from lab.session import Lab
+
+#: The environment variables by which a task is handed on.
+LAB = "IEC4_LAB"
+BLUEPRINT = "IEC4_BLUEPRINT"
+RUN = "IEC4_RUN"
+ONLY = "IEC4_ONLY"
+DISRUPTIVE = "IEC4_DISRUPTIVE"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A lab, a blueprint, and which of its criteria to judge there.
+
+    ``run``: the run directory, None when a runner is used by itself. ``only``: criterion
+    ids, empty for all. ``disruptive``: criteria with impact may run on a lab that the
+    suite did not make.
+    """
+
+    inventory: Inventory
+    blueprint: Blueprint
+    run: Path | None = None
+    only: frozenset[str] = frozenset()
+    disruptive: bool = False
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Task:
+        """The task that the environment describes; raises `ConfigError`."""
+        run = environ.get(RUN)
+        return cls(
+            inventory=inventories.load(environ.get(LAB) or running_lab()),
+            blueprint=model.load(environ.get(BLUEPRINT) or model.DEFAULT),
+            run=Path(run) if run else None,
+            only=frozenset(filter(None, environ.get(ONLY, "").split(","))),
+            disruptive=environ.get(DISRUPTIVE) == "1",
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that hand this task to a child process."""
+        assert self.inventory.file is not None, "a task's inventory was loaded from a file"
+        variables = {
+            LAB: str(self.inventory.file),
+            BLUEPRINT: str(self.blueprint.file),
+            ONLY: ",".join(sorted(self.only)),
+            DISRUPTIVE: "1" if self.disruptive else "0",
+        }
+        if self.run is not None:
+            variables[RUN] = str(self.run)
+        return variables
+
+    def wants(self, criterion: Criterion) -> bool:
+        return not self.only or criterion.id in self.only
+
+    def recorder(self) -> Recorder:
+        events = None if self.run is None else self.run / "events.jsonl"
+        return Recorder(self.inventory.profile, events)
+
+    def skip_reason(self, criterion: Criterion) -> str | None:
+        """Why ``criterion`` cannot be judged on this lab; None when it can. The one place."""
+        inventory = self.inventory
+        for system in (*criterion.stands_on, *filter(None, [criterion.liveness_of])):
+            if system not in inventory.systems:
+                return f"the lab has no {system}"
+        able = set(inventory.capabilities)
+        for role in criterion.roles:
+            hosts = inventory.with_role(role)
+            if not hosts:
+                return f"no host access: the lab has no host with role {role}"
+            able |= {c for name in hosts for c in inventory.hosts[name].capabilities}
+        for capability in criterion.capabilities:
+            if capability not in able:
+                return f"capability missing: {capability}"
+        if criterion.impact != "none" and inventory.state is None and not self.disruptive:
+            return f"has an impact on the {criterion.impact}: needs --disruptive on this lab"
+        return None
+
+    def preflight(self, criterion: Criterion, lab: Lab) -> None:
+        """Check what ``criterion`` stands on; raises a `LabError` that begins "blocked by"."""
+        for system in criterion.stands_on:
+            if system != criterion.liveness_of:
+                liveness = self.blueprint.liveness_criterion(system)
+                name = f"{system} ({liveness.id})" if liveness else system
+                _blocked_unless(lambda s=system: PROBES[s](lab), name)  # type: ignore[misc]
+        for role in criterion.roles:
+            for host in lab.with_role(role):
+                _blocked_unless(lambda h=host: h.check(["true"]), f"host {host.name}")  # type: ignore[misc]
+
+
+def _blocked_unless(probe: Callable[[], object], name: str) -> None:
+    try:
+        probe()
+    except LabError as error:
+        raise SystemDown(f"blocked by {name}", found=str(error), evidence=error.evidence) from error
+
+
+def _probe_tars(lab: Lab) -> None:
+    from lab.tars.probe import probe
+
+    probe(lab)
+
+
+def _probe_classroom(lab: Lab) -> None:
+    from lab.classroom.probe import probe
+
+    probe(lab)
+
+
+#: system → what raises `SystemDown` unless it answers as itself
+PROBES: dict[str, Callable[[Lab], None]] = {
+    "tars": _probe_tars,
+    "classroom": _probe_classroom,
+}
+
+
+def running_lab() -> str:
+    """The inventory of the embedded lab that ``lab up`` left running; raises `ConfigError`."""
+    place = cache_dir() / "labs" / "embedded" / "inventory.yaml"
+    if not place.exists():
+        raise ConfigError(
+            "no lab is given and none is up; start one with ./iec4 lab up, "
+            f"or name one with --lab (or {LAB})"
+        )
+    return str(place)
