@@ -1,22 +1,16 @@
 """The contents of OpenVidu 2.13's signalling: results and notifications, typed.
 
-Every class reads itself from JSON with `read` and turns into JSON with `write`; wire names
-are the field names in camel case. A field that is None or empty by default is left out on
-the wire. Times (``created_at``) are milliseconds since 1970.
+`lab.classroom.wire` reads them from JSON and writes them: wire names are the field names in
+camel case. Times (``created_at``) are milliseconds since 1970.
 """
 
 from __future__ import annotations
 
-import re
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from functools import cache
-from typing import Any, ClassVar, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias, get_args
 
-from lab.classroom.signalling import MalformedFrame, Notification
-
-M = TypeVar("M")
+from lab.classroom.signalling import Notification
+from lab.classroom.wire import read, write
 
 #: Why a participant, a stream or a session ended.
 REASONS = frozenset({
@@ -63,7 +57,7 @@ class Joined:
     id: str
     created_at: int
     metadata: str
-    value: tuple[RemoteParticipant, ...] = field(metadata={"always": True})
+    value: tuple[RemoteParticipant, ...]
     session_id: str = ""
 
 
@@ -98,7 +92,7 @@ class ParticipantJoined:
 class ParticipantPublished:
     METHOD: ClassVar = "participantPublished"
     id: str
-    streams: tuple[Stream, ...] = field(metadata={"always": True})
+    streams: tuple[Stream, ...]
 
 
 @dataclass(frozen=True)
@@ -220,7 +214,7 @@ _BY_METHOD: dict[str, type[Any]] = {
 
 
 def read_notification(notification: Notification) -> Event:
-    """The typed event in a notification; `MalformedFrame` if a field is missing or mistyped."""
+    """The typed event in a notification; `Malformed` if a field is missing or mistyped."""
     kind = _BY_METHOD.get(notification.method)
     if kind is None:
         return Unknown(notification.method, notification.params)
@@ -233,76 +227,3 @@ def write_notification(event: Event) -> Notification:
     if isinstance(event, Unknown):
         return Notification(event.method, event.params)
     return Notification(event.METHOD, write(event))
-
-
-# -- dataclasses to and from JSON -------------------------------------------------------
-
-
-def write(message: Any) -> dict[str, Any]:
-    """A message as a JSON object."""
-    found = {}
-    for spec in fields(message):
-        value = getattr(message, spec.name)
-        if value == spec.default and value in (None, ()):
-            continue
-        if isinstance(value, tuple):
-            value = [write(item) for item in value]
-        found[_wire_name(spec)] = value
-    return found
-
-
-def read(kind: type[M], params: object, *, where: str) -> M:
-    """A message of class ``kind`` from a JSON object; unknown keys are ignored.
-
-    Raises `MalformedFrame` that names ``where`` (the method) and the field.
-    """
-    if not isinstance(params, Mapping):
-        raise _mistyped(where, "params", "an object", params)
-    values = {}
-    cacheable: Any = kind
-    for name, wire, hint, default in _plan(cacheable):
-        if wire in params:
-            values[name] = _value(hint, params[wire], f"{where}.{wire}")
-        elif default is MISSING:
-            raise _mistyped(where, wire, "present", None)
-    return kind(**values)
-
-
-@cache
-def _plan(kind: type[Any]) -> tuple[tuple[str, str, Any, Any], ...]:
-    hints = get_type_hints(kind)
-    return tuple(
-        (spec.name, _wire_name(spec), hints[spec.name], spec.default) for spec in fields(kind)
-    )
-
-
-def _wire_name(spec: Field[Any]) -> str:
-    given = spec.metadata.get("wire")
-    return given or re.sub(r"_(.)", lambda match: match[1].upper(), spec.name)
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if hint is Any:
-        return value
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        hint = next(option for option in get_args(hint) if option is not type(None))
-        if value is None:
-            return None
-        return _value(hint, value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise _mistyped(where, "value", "a list", value)
-        return tuple(read(get_args(hint)[0], item, where=where) for item in value)
-    wanted = origin or hint
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise _mistyped(where, "value", wanted.__name__, value)
-    return value
-
-
-def _mistyped(where: str, key: str, expected: str, found: object) -> MalformedFrame:
-    return MalformedFrame(
-        f"{where}: {key} is not as the protocol has it",
-        found="nothing" if found is None else f"a {type(found).__name__}",
-        expected=expected,
-    )

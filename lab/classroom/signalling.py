@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, TypeAlias
 
-from lab.errors import LabError
+from lab.classroom.wire import Malformed
 
 #: The WebSocket's path; ``/openvidu/`` is 404.
 PATH = "/openvidu"
@@ -69,7 +69,7 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 
 
-class MalformedFrame(LabError):
+class MalformedFrame(Malformed):
     """A text is no frame of this protocol.
 
     The real server answers such a text with silence and keeps the socket open.
