@@ -5,17 +5,13 @@ Every error names the file, line and column, what was found there and what was e
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-
-class ConfigError(Exception):
-    """Wrong usage or configuration (exit code 2). Its text is one line for a person."""
+from blueprints.errors import ConfigError, nearest
 
 
 class Model(BaseModel):
@@ -26,16 +22,6 @@ class Model(BaseModel):
 
 M = TypeVar("M", bound=Model)
 Path_ = tuple[str | int, ...]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """ ", did you mean …?" with the nearest names, or the known ones when none is near."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    if close:
-        return "did you mean " + " or ".join(close) + "?"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-    return f"known: {shown}" if known else "none is known"
 
 
 class Document:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from blueprints.config import ConfigError, Document, Model, nearest
+from blueprints.config import Document, Model
+from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, LAYERS, PROFILES, ROLES, SYSTEMS, UNITS
 
 DIRECTORY = Path(__file__).parent

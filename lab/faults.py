@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from blueprints.config import ConfigError, nearest
+from blueprints.errors import ConfigError, nearest
 from lab.faultflags import DIRECTORY
 from lab.inventory import Inventory
 

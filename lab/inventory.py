@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from blueprints.config import ConfigError, Document, Model, nearest
+from blueprints.config import Document, Model
+from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
 
 INVENTORIES = Path(__file__).parent / "inventories"

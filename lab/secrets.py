@@ -12,10 +12,15 @@ import base64
 import json
 import os
 import re
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.inventory import Inventory
 
 MASK = "[secret]"
 #: Shorter values would turn up by chance in ordinary text; they are refused.
@@ -67,8 +72,9 @@ def resolve(reference: str) -> str:
 
 
 def spellings(value: str) -> set[str]:
-    """The ways in which a secret travels: plain, in URLs, in JSON, in Basic credentials."""
+    """The ways in which a secret travels: plain, in URLs, JSON, XML, Basic credentials."""
     found = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
+    found |= {escape(value), escape(value, quote=False)}
     raw = value.encode()
     # base64 of a text that ends in the secret ("user:secret"), at each of the three alignments;
     # the first characters depend on what stands before it, so they are left out.
@@ -119,3 +125,16 @@ class Redactor:
 
 #: The process's redactor; whatever resolves a secret adds to it.
 redactor = Redactor()
+
+
+def learn(inventory: Inventory) -> None:
+    """Have every secret that ``inventory`` names redacted, as far as it can be read now."""
+    references = [account.key for host in inventory.hosts.values() for account in host.accounts] + [
+        reference for system in inventory.systems.values() for reference in system.secrets.values()
+    ]
+    for reference in references:
+        if reference is not None and not reference.startswith("agent:"):
+            try:
+                resolve(reference)
+            except SecretUnavailable:
+                continue  # whoever needs it will say so; what cannot be read cannot leak

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from blueprints.config import ConfigError, nearest
+from blueprints.errors import ConfigError, nearest
 from lab import secrets
 from lab.host.base import Host
 from lab.inventory import Inventory

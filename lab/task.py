@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blueprints import model
-from blueprints.config import ConfigError
+from blueprints.errors import ConfigError
 from blueprints.evidence import Recorder
 from blueprints.model import Blueprint, Criterion
 from lab import inventory as inventories

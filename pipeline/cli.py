@@ -1,0 +1,343 @@
+"""The command line. Commands are thin: they read arguments and call the story's functions.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from blueprints.errors import ConfigError, nearest
+
+app = typer.Typer(
+    name="iec4",
+    help="Validate an IEC Type 4 lab, from bare hosts to a verdict. First time: ./iec4 run",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+lab_app = typer.Typer(no_args_is_help=True, help="The lab: up, status, down, check, faults.")
+fault_app = typer.Typer(no_args_is_help=True, help="Faults of a lab that the suite made.")
+jobs_app = typer.Typer(no_args_is_help=True, help="The Jenkins jobs.")
+app.add_typer(lab_app, name="lab")
+lab_app.add_typer(fault_app, name="fault")
+app.add_typer(jobs_app, name="jobs")
+
+Lab = Annotated[str | None, typer.Option(help="A lab's name, or its inventory file.")]
+BlueprintName = Annotated[str, typer.Option("--blueprint", help="A blueprint's name or file.")]
+Only = Annotated[list[str] | None, typer.Option(help="Criterion ids, separated by commas.")]
+Layer = Annotated[list[str] | None, typer.Option(help="Layers, separated by commas.")]
+FailedFrom = Annotated[
+    Path | None, typer.Option(help="Judge again what had no PASS or SKIP in that run.")
+]
+Run = Annotated[Path | None, typer.Option(envvar="IEC4_RUN", help="The run directory.")]
+MaturityName = Annotated[str, typer.Option("--maturity", help="incubation or mature.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, results only.")]
+Json = Annotated[bool, typer.Option("--json", help="Results as one JSON document.")]
+Disruptive = Annotated[
+    bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
+DEFAULT_BLUEPRINT = "iec-type4"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; returns the exit code. Usage errors are one line on stderr."""
+    from typer.exceptions import Exit, TyperException
+
+    try:
+        result = app(arguments, prog_name="./iec4", standalone_mode=False)
+    except Exit as ended:
+        return ended.exit_code
+    except (TyperException, ConfigError) as error:
+        return _usage_error(error, arguments)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        from lab.errors import LabError
+        from lab.secrets import redactor
+
+        if not isinstance(error, LabError):
+            raise
+        print(f"iec4: {redactor.text(str(error))}", file=sys.stderr)
+        return 3
+    return result if isinstance(result, int) else 0
+
+
+def _usage_error(error: Exception, arguments: list[str]) -> int:
+    text = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
+    if text.startswith("No such command"):
+        wrong = text.split("'")[1]
+        text = f"unknown command {wrong!r}; {nearest(wrong, _commands(arguments, wrong))}"
+    if text:
+        print(f"iec4: {text}", file=sys.stderr)
+    return 2
+
+
+def _commands(arguments: list[str], wrong: str) -> list[str]:
+    """The commands of the group in which ``wrong`` was looked for."""
+    group: Any = typer.main.get_command(app)
+    for word in arguments[: arguments.index(wrong)] if wrong in arguments else []:
+        group = getattr(group, "commands", {}).get(word, group)
+    return list(getattr(group, "commands", {}))
+
+
+def _words(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(word for value in values or [] for word in value.split(",") if word)
+
+
+def _maturity(text: str) -> Any:
+    if text not in ("incubation", "mature"):
+        raise ConfigError(f"unknown maturity {text!r}; {nearest(text, ['incubation', 'mature'])}")
+    return text
+
+
+@app.command("run")
+def run_command(
+    lab: Lab = None,
+    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    only: Only = None,
+    layer: Layer = None,
+    failed_from: FailedFrom = None,
+    maturity: MaturityName = "incubation",
+    disruptive: Disruptive = False,
+    run: Run = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with an interrupted run.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """The main job: lab, deploy, validate, perf, report.
+
+    Example: ./iec4 run --layer paas,saas --maturity incubation
+    """
+    from pipeline import commands, story
+
+    request = story.Request(
+        lab=lab or "embedded",
+        blueprint=blueprint,
+        only=(*_words(only), *commands.not_met_in(failed_from)),
+        layers=_words(layer),
+        maturity=_maturity(maturity),
+        disruptive=disruptive,
+        run=run,
+        asked=commands.asked(),
+    )
+    return commands.run(request, resume=resume, quiet=quiet or as_json, as_json=as_json)
+
+
+def _stage(name: str, **options: Any) -> int:
+    from pipeline import commands
+
+    return commands.stage(name, **options)
+
+
+@app.command()
+def deploy(
+    lab: Lab = None,
+    run: Run = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away again.")] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+) -> int:
+    """Deploy the systems onto the lab's hosts.
+
+    Example: ./iec4 deploy --lab my-lab.yaml --dry-run
+    """
+    return _stage("deploy", lab=lab, run=run, remove=remove, dry_run=dry_run, quiet=quiet)
+
+
+@app.command()
+def validate(
+    lab: Lab = None,
+    run: Run = None,
+    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    only: Only = None,
+    layer: Layer = None,
+    maturity: MaturityName = "incubation",
+    disruptive: Disruptive = False,
+    quiet: Quiet = False,
+) -> int:
+    """Judge the criteria by pytest and Robot.
+
+    Example: ./iec4 validate --run results/mine --layer os
+    """
+    return _stage(
+        "validate", lab=lab, run=run, blueprint=blueprint, only=_words(only), layers=_words(layer),
+        maturity=_maturity(maturity), disruptive=disruptive, quiet=quiet,
+    )  # fmt: skip
+
+
+@app.command()
+def perf(
+    lab: Lab = None, run: Run = None, blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    only: Only = None, quiet: Quiet = False,
+) -> int:  # fmt: skip
+    """Measure RPC latency and classroom concurrency by Locust.
+
+    Example: ./iec4 perf --run results/mine --only PAAS-20
+    """
+    return _stage("perf", lab=lab, run=run, blueprint=blueprint, only=_words(only), quiet=quiet)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        Path | None, typer.Argument(help="A run directory; the latest unless given.")
+    ] = None,
+    run_option: Annotated[
+        Path | None, typer.Option("--run", envvar="IEC4_RUN", help="The same.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Write the reports of a run: table, JUnit, Allure HTML.
+
+    Example: ./iec4 report results/latest
+    """
+    from pipeline import commands
+
+    return commands.report(run or run_option, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def prove(
+    only: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Criterion ids.")
+    ] = None,
+    layer: Layer = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every criterion.")] = False,
+    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Prove that criteria can fail: clean PASS, fault FAIL, cleared PASS.
+
+    Example: ./iec4 prove PAAS-03
+    """
+    from pipeline import prove as proving
+
+    layers = _words(layer)
+    if not (only or layers or everything):
+        raise ConfigError("nothing to prove; give criterion ids, --layer LAYER or --all")
+    return proving.prove(
+        blueprint=blueprint, only=_words(only), layers=layers, quiet=quiet, as_json=as_json
+    )
+
+
+@app.command()
+def explain(identifier: Annotated[str, typer.Argument(metavar="ID")],
+            blueprint: BlueprintName = DEFAULT_BLUEPRINT) -> int:  # fmt: skip
+    """Say what a criterion means, needs and proves.
+
+    Example: ./iec4 explain PAAS-07
+    """
+    from pipeline import commands
+
+    return commands.explain(identifier, blueprint)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def test(context: typer.Context) -> int:
+    """Run the suite's own tests; arguments go to pytest.
+
+    Example: ./iec4 test tests/tars -k frames
+    """
+    from pipeline.selftest import run_tests
+
+    return run_tests(context.args)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure: run.")] = "run",
+    as_json: Json = False,
+    write: Annotated[bool, typer.Option("--write", help="Update docs/performance.md.")] = False,
+) -> int:
+    """Measure the suite itself.
+
+    Example: ./iec4 bench run --json
+    """
+    if name != "run":
+        raise ConfigError(f"unknown bench {name!r}; {nearest(name, ['run'])}")
+    from benchmarks import run as bench_run
+
+    return bench_run.main(json=as_json, write=write)
+
+
+@lab_app.command("up")
+def lab_up() -> int:
+    """Start the embedded lab's hosts. Example: ./iec4 lab up"""
+    from pipeline import commands
+
+    return commands.lab_up()
+
+
+@lab_app.command("status")
+def lab_status(as_json: Json = False) -> int:
+    """Show the embedded lab's hosts. Example: ./iec4 lab status"""
+    from pipeline import commands
+
+    return commands.lab_status(as_json=as_json)
+
+
+@lab_app.command("down")
+def lab_down() -> int:
+    """End the embedded lab, all of it. Example: ./iec4 lab down"""
+    from pipeline import commands
+
+    return commands.lab_down()
+
+
+@lab_app.command("check")
+def lab_check(lab: Lab = None, as_json: Json = False) -> int:
+    """Try every host and endpoint. Example: ./iec4 lab check --lab my-lab.yaml"""
+    from pipeline import commands
+
+    return commands.lab_check(lab, as_json=as_json)
+
+
+@fault_app.command("list")
+def fault_list() -> int:
+    """List the faults. Example: ./iec4 lab fault list"""
+    from pipeline import commands
+
+    return commands.fault_list()
+
+
+@fault_app.command("inject")
+def fault_inject(name: str, lab: Lab = None) -> int:
+    """Inject a fault. Example: ./iec4 lab fault inject tars.lookup-empty"""
+    from pipeline import commands
+
+    return commands.fault_set(name, lab, inject=True)
+
+
+@fault_app.command("clear")
+def fault_clear(
+    name: Annotated[str, typer.Argument(help="A fault; all unless given.")] = "", lab: Lab = None
+) -> int:
+    """Clear a fault, or all. Example: ./iec4 lab fault clear"""
+    from pipeline import commands
+
+    return commands.fault_set(name, lab, inject=False)
+
+
+@jobs_app.command("render")
+def jobs_render(
+    output: Annotated[Path | None, typer.Option(help="A directory; stdout unless given.")] = None,
+) -> int:
+    """Render the Jenkins jobs as XML. Example: ./iec4 jobs render --output /tmp/jobs"""
+    from jobs.render import render
+
+    for name, xml in render(output).items():
+        if output is None:
+            print(xml)
+        else:
+            print(output / name)
+    return 0

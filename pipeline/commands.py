@@ -1,0 +1,253 @@
+"""What each command does, below its arguments; each returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from reports.results import read_results
+
+from blueprints import model
+from blueprints.errors import ConfigError
+from lab import inventory as inventories
+from lab import secrets
+from lab.inventory import Inventory
+from lab.session import Lab
+from lab.task import Task, running_lab
+from pipeline import stages, story
+from pipeline.progress import Progress
+from pipeline.rundir import RunDirectory
+
+RESULTS = Path("results")
+
+
+def asked() -> dict[str, Any]:
+    """What stands in run.json about the call: its words, and who called (Jenkins' build)."""
+    return {"command": sys.argv[1:], "build": os.environ.get("BUILD_URL")}
+
+
+def run(request: story.Request, *, resume: Path | None, quiet: bool, as_json: bool) -> int:
+    progress = Progress.for_terminal(quiet=quiet)
+    try:
+        if resume is not None:
+            directory, code = story.resume(resume, request, progress)
+        else:
+            directory, code = story.run(request, progress)
+    finally:
+        progress.close()
+    show(directory.path, as_json=as_json)
+    return code
+
+
+def show(directory: Path, *, as_json: bool) -> None:
+    """Print the results of a run: the verdict table, or one JSON document."""
+    from reports.as_json import as_json as document
+    from reports.table import print_table
+
+    results = read_results(directory)
+    if as_json:
+        print(document(results))
+    else:
+        print_table(results)
+
+
+def not_met_in(run_path: Path | None) -> tuple[str, ...]:
+    """Ids of a run's criteria that were neither met nor skipped; raises when there are none."""
+    if run_path is None:
+        return ()
+    RunDirectory.open(run_path)
+    rows = read_results(run_path).rows
+    ids = tuple(row.id for row in rows if row.verdict not in ("PASS", "SKIP"))
+    if not ids:
+        raise ConfigError(f"{run_path}: every criterion was met or skipped; nothing to repeat")
+    return ids
+
+
+def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **options: Any) -> int:
+    """One stage by itself, in a run directory that it makes when it is the first."""
+    inventory = inventories.load(lab or running_lab())
+    secrets.learn(inventory)
+    progress = Progress.for_terminal(quiet=quiet)
+    if options.pop("dry_run", False):
+        return _print_steps(inventory, remove=options["remove"])
+    remove = options.pop("remove", False)
+    request = story.Request(
+        lab=lab or running_lab(),
+        only=options.get("only", ()),
+        layers=options.get("layers", ()),
+        blueprint=options.get("blueprint", model.DEFAULT),
+        maturity=options.get("maturity", "incubation"),
+        disruptive=options.get("disruptive", False),
+        run=run,
+        asked=asked(),
+    )
+    blueprint = model.load(request.blueprint)
+    directory = _open_or_make(request, inventory)
+    wanted = frozenset(c.id for c in request.select(blueprint))
+    task = Task(
+        inventory, blueprint, run=directory.path, only=wanted, disruptive=request.disruptive
+    )
+    try:
+        with story.interruptible(), Lab(inventory, overflow=directory.logs / "overflow") as opened:
+            with story.leased(opened, directory):
+                if name == "deploy":
+                    stages.deploy(directory, opened, progress, remove=remove)
+                elif name == "validate":
+                    stages.validate(directory, task, progress)
+                else:
+                    stages.perf(directory, task, progress)
+    except KeyboardInterrupt:
+        directory.state.interrupted = True
+        directory.save()
+        return 130
+    finally:
+        progress.close()
+    print(f"run directory: {directory.path}")
+    # A stage's exit code says whether the stage ran; `report` judges the verdicts.
+    return 0
+
+
+def _open_or_make(request: story.Request, inventory: Inventory) -> RunDirectory:
+    if request.run is not None and (request.run / "run.json").exists():
+        directory = RunDirectory.open(request.run)
+        if directory.state.lab != inventory.name:
+            raise ConfigError(
+                f"{request.run} is a run on lab {directory.state.lab}, not {inventory.name}; "
+                "give another --run"
+            )
+        return directory
+    blueprint = model.load(request.blueprint)
+    return story.new_run(request, blueprint, inventory, request.select(blueprint))
+
+
+def _print_steps(inventory: Inventory, *, remove: bool) -> int:
+    with Lab(inventory) as lab:
+        for number, step in enumerate(stages.dry_run(lab, remove=remove), 1):
+            print(f"{number:3} {step.host}: {step.title}: {step.describe()}")
+    return 0
+
+
+def report(run_path: Path | None, *, quiet: bool, as_json: bool) -> int:
+    directory = RunDirectory.open(run_path or RESULTS / "latest")
+    progress = Progress.for_terminal(quiet=quiet or as_json)
+    code = story.finish(directory, progress, html=True)
+    progress.close()
+    show(directory.path, as_json=as_json)
+    return code
+
+
+def explain(identifier: str, blueprint: str) -> int:
+    """Print a criterion's fields, one a line."""
+    loaded = model.load(blueprint)
+    criterion = loaded.criterion(identifier)
+    print(f"{criterion.id}  {criterion.title}")
+    rows = {
+        "requirement": criterion.requirement,
+        "layer": criterion.layer,
+        "mandatory at": criterion.mandatory_at,
+        "judged by": f"{criterion.runner}, in {_place(criterion)}",
+        "needs roles": ", ".join(criterion.roles) or "none",
+        "needs capabilities": ", ".join(criterion.capabilities) or "none",
+        "stands on": ", ".join(criterion.stands_on) or "nothing",
+        "impact": criterion.impact,
+    }
+    for metric, limits in criterion.thresholds.items():
+        rows[f"threshold {metric}"] = ", ".join(f"{p}: {limit}" for p, limit in limits.items())
+    if criterion.fault:
+        rows["proven by"] = f"fault {criterion.fault}: must FAIL with /{criterion.fails_with}/"
+        rows["blast radius"] = ", ".join(loaded.faults[criterion.fault].blast)
+    for name, value in rows.items():
+        print(f"  {name + ':':<22} {value}")
+    return 0
+
+
+def _place(criterion: model.Criterion) -> str:
+    room = {"pytest": "validation", "robot": "robot", "locust": "perf"}[criterion.runner]
+    return room if criterion.runner == "locust" else f"{room}/{criterion.layer}"
+
+
+def lab_up() -> int:
+    from lab.loopback.lifecycle import up
+
+    started = time.monotonic()
+    state = story.embedded_state()
+    if (state / "inventory.yaml").exists():
+        raise ConfigError(f"the embedded lab is up already ({state}); ./iec4 lab down ends it")
+    inventory = up(inventories.load("embedded"), state, owner_pid=None, ttl_s=story.LAB_TTL_S)
+    for name, host in inventory.hosts.items():
+        print(f"{name:<16} {host.address}:{host.port}  {', '.join(host.roles)}")
+    print(f"up in {time.monotonic() - started:.1f} s; inventory: {state / 'inventory.yaml'}")
+    return 0
+
+
+def lab_status(*, as_json: bool) -> int:
+    from lab.loopback.lifecycle import status
+
+    state = story.embedded_state()
+    if not (state / "inventory.yaml").exists():
+        raise ConfigError("the embedded lab is not up; start it with ./iec4 lab up")
+    hosts = status(state)
+    if as_json:
+        print(json.dumps([vars(host) for host in hosts], indent=2, default=str))
+        return 0
+    for host in hosts:
+        print(
+            f"{host.name:<16} {host.address}:{host.port}  {host.processes} processes, "
+            f"{host.rss_bytes / 2**20:.0f} MiB"
+        )
+    from lab.faults import active
+
+    print("faults: " + (", ".join(active(inventories.load(running_lab()))) or "none"))
+    return 0
+
+
+def lab_down() -> int:
+    from lab.loopback.lifecycle import down
+
+    down(story.embedded_state())
+    return 0
+
+
+def lab_check(name: str | None, *, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from lab.checkup import check
+
+    inventory = inventories.load(name or running_lab())
+    with Lab(inventory) as lab:
+        findings = check(lab)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            mark = "ok" if finding.ok else "BAD"
+            print(
+                f"{mark:<4} {finding.kind:<9} {finding.name:<28} {finding.address or '-':<24} "
+                f"{finding.duration_s:5.2f} s  {finding.says}"
+            )
+    return 0 if all(finding.ok for finding in findings) else 3
+
+
+def fault_list() -> int:
+    from lab.faults import catalogue
+
+    for name, fault in catalogue().items():
+        print(f"{name:<28} {', '.join(fault.roles):<14} {fault.does}")
+    return 0
+
+
+def fault_set(name: str, lab: str | None, *, inject: bool) -> int:
+    from lab import faults
+
+    inventory = inventories.load(lab or running_lab())
+    for one in [name] if name else faults.active(inventory):
+        if inject:
+            faults.inject(inventory, one)
+        else:
+            faults.clear(inventory, one)
+        print(f"{one}: {'injected' if inject else 'cleared'}")
+    return 0

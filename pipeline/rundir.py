@@ -1,0 +1,176 @@
+"""The run directory: the only thing that stages share."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from blueprints.errors import ConfigError
+from blueprints.model import Blueprint, Criterion, Maturity
+from lab.errors import LabError
+
+SCHEMA = 1
+_NAME = re.compile(r"^\d{8}T\d{6}Z-")
+
+
+def now() -> str:
+    """The time, UTC, to the millisecond, as it stands in run.json."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class StageState:
+    """One stage's state: running, done, failed, skipped or interrupted."""
+
+    name: str
+    state: str
+    started: str
+    ended: str | None = None
+    message: str | None = None
+
+
+@dataclass
+class RunState:
+    """What ``run.json`` holds: what was asked, what was found, each stage's state."""
+
+    id: str
+    blueprint: str
+    lab: str
+    profile: str
+    maturity: Maturity
+    started: str
+    asked: dict[str, Any]
+    planned: list[dict[str, Any]]
+    versions: dict[str, str] = field(default_factory=dict)
+    stages: list[StageState] = field(default_factory=list)
+    #: system → why its deployment failed; criteria that stand on it are blocked
+    blocked: dict[str, str] = field(default_factory=dict)
+    ended: str | None = None
+    interrupted: bool = False
+    schema: int = SCHEMA
+
+
+class RunDirectory:
+    """A run directory on disk; every change of its state is written at once, whole."""
+
+    def __init__(self, path: Path, state: RunState) -> None:
+        self.path = path
+        self.state = state
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | None,
+        *,
+        blueprint: Blueprint,
+        lab: str,
+        profile: str,
+        maturity: Maturity,
+        planned: list[Criterion],
+        asked: dict[str, Any],
+        results: Path = Path("results"),
+    ) -> RunDirectory:
+        """Make a new run directory, ``results/<UTC time>-<blueprint>`` unless ``path`` is given."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        place = path or results / f"{stamp}-{blueprint.name}"
+        number = 1
+        while path is None and place.exists():  # two runs within one second
+            number += 1
+            place = results / f"{stamp}-{blueprint.name}-{number}"
+        place = place.absolute()
+        place.mkdir(parents=True, exist_ok=path is not None)
+        if any(place.iterdir()):
+            raise ConfigError(
+                f"{place} is not empty and has no run.json; give a new directory to --run"
+            )
+        state = RunState(
+            id=place.name,
+            blueprint=blueprint.name,
+            lab=lab,
+            profile=profile,
+            maturity=maturity,
+            started=now(),
+            asked=asked,
+            planned=[
+                {
+                    "id": c.id,
+                    "layer": c.layer,
+                    "title": c.title,
+                    "requirement": c.requirement,
+                    "mandatory": c.mandatory(maturity),
+                }
+                for c in planned
+            ],
+            versions={f"{name} (pinned)": pin.version for name, pin in blueprint.pins.items()},
+        )
+        run = cls(place, state)
+        run.logs.mkdir()
+        run.allure_results.mkdir()
+        run.save()
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Open an existing one; raises `ConfigError` when it is none, or of another schema."""
+        file = path / "run.json"
+        try:
+            data = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{path} is no run directory: run.json cannot be read ({error})"
+            ) from None
+        if data.get("schema") != SCHEMA:
+            raise ConfigError(
+                f"{file} has schema {data.get('schema')!r}, this version reads {SCHEMA}"
+            )
+        data["stages"] = [StageState(**stage) for stage in data["stages"]]
+        return cls(path.absolute(), RunState(**data))
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def allure_results(self) -> Path:
+        return self.path / "allure-results"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    def save(self) -> None:
+        unfinished = self.path / f"run.json.{os.getpid()}.tmp"
+        unfinished.write_text(json.dumps(asdict(self.state), indent=2) + "\n")
+        unfinished.replace(self.path / "run.json")
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[StageState]:
+        """Record a stage; a `LabError` marks it failed, and goes on to the caller."""
+        stage = StageState(name, "running", now())
+        self.state.stages = [s for s in self.state.stages if s.name != name] + [stage]
+        self.save()
+        try:
+            yield stage
+            stage.state = "done" if stage.state == "running" else stage.state
+        except LabError as error:
+            stage.state, stage.message = "failed", str(error)
+            raise
+        except BaseException as error:
+            stage.state = "interrupted"
+            stage.message = type(error).__name__
+            raise
+        finally:
+            stage.ended = now()
+            self.save()
+
+
+def is_run_name(name: str) -> bool:
+    """Whether a directory's name is one that `RunDirectory.create` gives."""
+    return bool(_NAME.match(name))

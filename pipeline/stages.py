@@ -1,0 +1,266 @@
+"""The stages: deploy, validate, perf, report. They share the run directory and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from blueprints.model import Criterion
+from lab import secrets
+from lab.errors import DeployFailed, LabError, ToolMissing
+from lab.recipe import Recipe, Step, StepDone, execute
+from lab.secrets import redactor
+from lab.session import Lab
+from lab.task import Task
+from lab.wait import wait_for
+from pipeline.children import Child
+from pipeline.progress import EventFollower, Progress
+from pipeline.rundir import RunDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Bounds for the runners, seconds; a runner that is still there then is ended.
+VALIDATE_TIMEOUT_S = 1200
+PERF_TIMEOUT_S = 600
+
+#: pytest processes beside each other: criteria mostly wait for the lab.
+WORKERS = "3"
+
+
+def recipes(lab: Lab) -> dict[str, Recipe]:
+    """The recipes of the systems that this lab deploys (adopted ones were there before)."""
+    from lab.classroom.recipe import recipe as classroom
+    from lab.tars.recipe import recipe as tars
+
+    makers: dict[str, Callable[[Lab], Recipe]] = {"tars": tars, "classroom": classroom}
+    return {
+        name: makers[name](lab)
+        for name, system in lab.inventory.systems.items()
+        if not system.adopted and name in makers
+    }
+
+
+def dry_run(lab: Lab, *, remove: bool) -> list[Step]:
+    """The steps that `deploy` would execute, in order."""
+    chosen = recipes(lab).values()
+    return [
+        step for recipe in chosen for step in (recipe.removal(lab) if remove else recipe.steps(lab))
+    ]
+
+
+def deploy(run: RunDirectory, lab: Lab, progress: Progress, *, remove: bool = False) -> None:
+    """Deploy (or remove) every system, side by side; a failure blocks that system alone.
+
+    Raises `DeployFailed` at the end when one failed; the others were deployed.
+    """
+    with run.stage("deploy"):
+        progress.stage("remove" if remove else "deploy")
+        failures: dict[str, LabError] = {}
+        log = run.logs / "deploy.log"
+        writing = threading.Lock()
+
+        def tell(system: str, text: str) -> None:
+            with writing, log.open("a") as out:
+                out.write(redactor.text(f"{time.strftime('%H:%M:%S')} {system}: {text}\n"))
+
+        def work(system: str, recipe: Recipe) -> None:
+            def done(what: StepDone) -> None:
+                line = f"{what.step.host}: {what.step.title}: {what.outcome}"
+                tell(system, f"{line} ({what.duration_s:.2f} s): {what.step.describe()}")
+                progress.step(f"{system:<10} {line} ({what.duration_s:.1f} s)")
+
+            try:
+                execute(recipe.removal(lab) if remove else recipe.steps(lab), lab, done=done)
+            except LabError as error:
+                failures[system] = error
+                tell(system, f"FAILED: {error}\n{error.evidence or ''}")
+                progress.step(f"{system:<10} FAILED: {redactor.text(str(error))}")
+
+        workers = [
+            threading.Thread(target=work, args=item, daemon=True) for item in recipes(lab).items()
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            while worker.is_alive():  # an interruption must reach this thread
+                worker.join(0.2)
+        run.state.blocked = {
+            system: redactor.text(str(error)) for system, error in failures.items()
+        }
+        run.save()
+        if failures:
+            raise DeployFailed(
+                "; ".join(f"{system}: {text}" for system, text in run.state.blocked.items())
+            )
+
+
+def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
+    """Judge the planned criteria by pytest and Robot, side by side."""
+    criteria = _planned(run, task, "pytest", "robot")
+    with run.stage("validate") as stage:
+        if not criteria:
+            stage.state = "skipped"
+            return
+        progress.stage("validate", len(criteria))
+        children = []
+        by_pytest = [c for c in criteria if c.runner == "pytest"]
+        by_robot = [c for c in criteria if c.runner == "robot"]
+        if by_pytest:
+            children.append(_pytest(run, task, by_pytest))
+        if by_robot:
+            children.append(_robot(run, task, by_robot))
+        try:
+            _follow(run, children, progress, VALIDATE_TIMEOUT_S)
+        finally:
+            redact_tree(run.path / "robot")
+        _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
+
+
+def perf(run: RunDirectory, task: Task, progress: Progress) -> None:
+    """Measure the planned load criteria by Locust."""
+    criteria = _planned(run, task, "locust")
+    with run.stage("perf") as stage:
+        if not criteria:
+            stage.state = "skipped"
+            return
+        progress.stage("perf", len(criteria))
+        child = _child(run, task, criteria, "perf", ["-m", "perf.run"])
+        _follow(run, [child], progress, PERF_TIMEOUT_S)
+        _check_ends([child], stage_ok=(0, 1), log_dir=run.logs)
+
+
+def collect(run: RunDirectory, lab: Lab, progress: Progress) -> None:
+    """Bring the hosts' service logs into the run directory, redacted; none is an obstacle."""
+    for name in lab.inventory.hosts:
+        try:
+            host = lab.host(name)
+            listing = host.run(["sh", "-c", "ls -d .iec4/services/*/log"]).text
+            for remote in listing.split():
+                local = run.logs / "hosts" / name / f"{remote.split('/')[-2]}.log"
+                local.parent.mkdir(parents=True, exist_ok=True)
+                host.get(remote, local)
+                local.write_bytes(redactor.data(local.read_bytes()))
+        except LabError as error:
+            progress.step(f"logs of {name} could not be collected: {error}")
+
+
+def report(run: RunDirectory, progress: Progress, *, html: bool = True) -> list[str]:
+    """Write every report from what lies in the run directory; return what went wrong."""
+    from reports.write import write_reports
+
+    from lab.nodejs import node_binary, npm_tree
+
+    progress.stage("report")
+    tools: tuple[Path, Path] | None = None
+    problems = []
+    if html:
+        try:
+            tools = (node_binary(), npm_tree(ROOT / "reports" / "allure"))
+        except ToolMissing as error:
+            problems.append(str(error))
+    problems += write_reports(run.path, tools=tools, found_in=redactor.found_in)
+    for problem in problems:
+        progress.step(redactor.text(problem))
+    return problems
+
+
+def redact_tree(directory: Path) -> None:
+    """Redact files that a runner wrote by itself (Robot's output), in place."""
+    for path in directory.rglob("*") if directory.exists() else ():
+        if path.is_file():
+            data = path.read_bytes()
+            clean = redactor.data(data)
+            if clean != data:
+                path.write_bytes(clean)
+
+
+def _planned(run: RunDirectory, task: Task, *runners: str) -> list[Criterion]:
+    ids = {planned["id"] for planned in run.state.planned}
+    return [
+        c for c in task.blueprint.criteria if c.id in ids and c.runner in runners and task.wants(c)
+    ]
+
+
+def _child(
+    run: RunDirectory, task: Task, criteria: Sequence[Criterion], name: str, argv: list[str]
+) -> Child:
+    chosen = Task(
+        task.inventory,
+        task.blueprint,
+        run=run.path,
+        only=frozenset(c.id for c in criteria),
+        disruptive=task.disruptive,
+    )
+    secrets.learn(task.inventory)
+    return Child(
+        name,
+        [sys.executable, *argv],
+        log=run.logs / f"{name}.log",
+        env={**os.environ, **chosen.environment(), "PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+    )
+
+
+def _pytest(run: RunDirectory, task: Task, criteria: list[Criterion]) -> Child:
+    folders = sorted({f"validation/{c.layer}" for c in criteria})
+    argv = ["-m", "pytest", *folders, "-p", "no:randomly", "-p", "no:cacheprovider", "-q"]
+    argv += ["--tb=short", f"--alluredir={run.allure_results}"]
+    if len(criteria) > 1:
+        argv += ["-n", WORKERS, "--dist=worksteal"]
+    return _child(run, task, criteria, "pytest", argv)
+
+
+def _robot(run: RunDirectory, task: Task, criteria: list[Criterion]) -> Child:
+    folders = sorted({f"robot/{c.layer}" for c in criteria})
+    argv = ["-m", "robot", "--outputdir", str(run.path / "robot"), "--console", "quiet"]
+    argv += ["--listener", f"iec4_keywords.allure_results.AllureResults:{run.allure_results}"]
+    argv += ["--debugfile", "debug.log", "--name", "IEC4"]
+    for criterion in criteria:
+        argv += ["--include", criterion.id]
+    return _child(run, task, criteria, "robot", [*argv, *folders])
+
+
+def _follow(run: RunDirectory, children: list[Child], progress: Progress, timeout: float) -> None:
+    """Show events until every child has ended; end them all on time-out or interruption."""
+    follower = EventFollower(run.events, progress)
+
+    def over() -> bool:
+        follower.poll()
+        return not any(child.running for child in children)
+
+    try:
+        wait_for("the end of the runners", over, timeout=timeout, interval=0.1)
+        for child in children:
+            child.wait(10)
+    finally:
+        for child in children:
+            child.end()
+        follower.poll()
+
+
+def _check_ends(children: list[Child], *, stage_ok: tuple[int, ...], log_dir: Path) -> None:
+    """A runner that broke, rather than found something, fails the stage.
+
+    pytest ends with 0 or 1, Robot with the number of failed tests (up to 250).
+    """
+    for child in children:
+        status = child.status
+        broke = status is None or status not in stage_ok
+        if child.name == "robot":
+            broke = status is None or status < 0 or status > 250
+        if broke:
+            log = log_dir / f"{child.name}.log"
+            tail = (
+                log.read_text(errors="replace").strip().splitlines()[-15:] if log.exists() else []
+            )
+            raise LabError(
+                f"{child.name} broke with status {status}",
+                found=tail[-1] if tail else "no output",
+                advice=f"see {log}",
+                evidence=json.dumps(tail),
+            )

@@ -1,0 +1,194 @@
+"""The main job, from bare hosts to a verdict: the whole story in one screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reports.exit_codes import exit_code
+from reports.results import read_results
+
+from blueprints import model
+from blueprints.errors import ConfigError
+from blueprints.model import Blueprint, Criterion, Maturity
+from lab import inventory as inventories
+from lab import secrets
+from lab.errors import LabError
+from lab.inventory import Inventory
+from lab.payload import cache_dir
+from lab.session import Lab
+from lab.task import Task
+from pipeline import stages
+from pipeline.progress import Progress
+from pipeline.rundir import RunDirectory
+
+#: An embedded lab that nobody takes down ends by itself, seconds.
+LAB_TTL_S = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked ``run`` for."""
+
+    lab: str = "embedded"
+    blueprint: str = model.DEFAULT
+    only: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    maturity: Maturity = "incubation"
+    disruptive: bool = False
+    run: Path | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    def select(self, blueprint: Blueprint) -> list[Criterion]:
+        return blueprint.select(self.only, self.layers)
+
+
+def run(request: Request, progress: Progress) -> tuple[RunDirectory, int]:
+    """Lab up, deploy, validate, perf, report, lab down. Returns the run and its exit code."""
+    blueprint = model.load(request.blueprint)
+    template = inventories.load(request.lab)
+    planned = request.select(blueprint)
+    directory = new_run(request, blueprint, template, planned)
+    return _work(directory, template, blueprint, request, progress)
+
+
+def _work(
+    directory: RunDirectory,
+    template: Inventory,
+    blueprint: Blueprint,
+    request: Request,
+    progress: Progress,
+) -> tuple[RunDirectory, int]:
+    try:
+        with interruptible(), lab_for(template, directory.path / "lab", progress) as inventory:
+            judge(directory, inventory, blueprint, request, progress)
+    except KeyboardInterrupt:
+        directory.state.interrupted = True
+    except LabError as error:
+        progress.step(f"the lab cannot be used: {secrets.redactor.text(str(error))}")
+    return directory, finish(directory, progress, html=not directory.state.interrupted)
+
+
+def judge(
+    directory: RunDirectory,
+    inventory: Inventory,
+    blueprint: Blueprint,
+    request: Request,
+    progress: Progress,
+) -> None:
+    """Deploy, validate and measure on a lab that is there, under its lease."""
+    secrets.learn(inventory)
+    wanted = frozenset(c.id for c in request.select(blueprint))
+    task = Task(
+        inventory, blueprint, run=directory.path, only=wanted, disruptive=request.disruptive
+    )
+    with (
+        Lab(inventory, overflow=directory.logs / "overflow") as lab,
+        leased(lab, directory),
+    ):
+        try:
+            for work in (
+                lambda: stages.deploy(directory, lab, progress),
+                lambda: stages.validate(directory, task, progress),
+                lambda: stages.perf(directory, task, progress),
+            ):
+                try:
+                    work()
+                except LabError as error:  # recorded in run.json; later stages still tell more
+                    progress.step(secrets.redactor.text(str(error)))
+        finally:
+            if inventory.state is not None:
+                stages.collect(directory, lab, progress)
+
+
+@contextmanager
+def leased(lab: Lab, directory: RunDirectory) -> Iterator[None]:
+    """Hold the lab's lease in this run's name."""
+    from lab.lease import lease
+
+    with lease(lab, holder=f"run {directory.state.id} by process {os.getpid()}"):
+        yield
+
+
+def resume(path: Path, request: Request, progress: Progress) -> tuple[RunDirectory, int]:
+    """Go on with an interrupted run: judge what has no verdict yet, on a lab of its kind."""
+    directory = RunDirectory.open(path)
+    without = {row.id for row in read_results(path).rows if row.verdict == "NONE"}
+    if not without:
+        raise ConfigError(f"{path}: every planned criterion has its verdict; nothing to resume")
+    directory.state.interrupted, directory.state.ended = False, None
+    blueprint = model.load(directory.state.blueprint)
+    request = replace(
+        request, lab=directory.state.lab, only=tuple(without), maturity=directory.state.maturity
+    )
+    return _work(directory, inventories.load(request.lab), blueprint, request, progress)
+
+
+def finish(directory: RunDirectory, progress: Progress, *, html: bool) -> int:
+    """Write the reports, whatever happened before; the exit code comes last."""
+    from pipeline.rundir import now
+    from reports import latest
+
+    directory.state.ended = now()
+    directory.save()
+    stages.report(directory, progress, html=html)
+    latest.point(directory.path)
+    latest.prune(directory.path.parent, keep=latest.KEEP)
+    return exit_code(read_results(directory.path))
+
+
+def new_run(
+    request: Request, blueprint: Blueprint, inventory: Inventory, planned: list[Criterion]
+) -> RunDirectory:
+    return RunDirectory.create(
+        request.run,
+        blueprint=blueprint,
+        lab=inventory.name,
+        profile=inventory.profile,
+        maturity=request.maturity,
+        planned=planned,
+        asked=request.asked,
+    )
+
+
+@contextmanager
+def lab_for(template: Inventory, state: Path, progress: Progress) -> Iterator[Inventory]:
+    """The lab to work on: a real one as it is; an embedded one made for us, and removed."""
+    if template.kind != "embedded" or template.state is not None:
+        yield template
+        return
+    from lab.loopback.lifecycle import down, up
+
+    progress.stage("lab up")
+    inventory = up(template, state, owner_pid=os.getpid(), ttl_s=LAB_TTL_S)
+    try:
+        yield inventory
+    finally:
+        progress.stage("lab down")
+        down(state)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def embedded_state() -> Path:
+    """Where ``lab up`` keeps the embedded lab."""
+    return cache_dir() / "labs" / "embedded"
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM (Jenkins, a time-out) interrupts like Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
