@@ -67,28 +67,32 @@ def _wire_name(spec: Field[Any]) -> str:
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
-    if hint is Any:
-        return value
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        hint = next(option for option in get_args(hint) if option is not type(None))
         if value is None:
             return None
-        return _value(hint, value, where)
-    if isinstance(hint, type) and is_dataclass(hint):
-        return read(hint, value, where=where)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        try:
-            return hint(value)
-        except ValueError:
-            raise _mistyped(where, "value", f"one of {', '.join(hint)}", value) from None
+        hint = next(option for option in get_args(hint) if option is not type(None))
+        origin = get_origin(hint)
+    if hint is Any:
+        return value
     if origin is tuple:
         if not isinstance(value, list):
             raise _mistyped(where, "value", "a list", value)
-        return tuple(read(get_args(hint)[0], item, where=where) for item in value)
-    wanted = origin or hint
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise _mistyped(where, "value", wanted.__name__, value)
+        return tuple(_value(get_args(hint)[0], item, where) for item in value)
+    if is_dataclass(hint):
+        return read(hint, value, where=where)  # type: ignore[arg-type]
+    return _plain(origin or hint, value, where)
+
+
+def _plain(kind: type[Any], value: Any, where: str) -> Any:
+    """A value of a JSON type, or of an enum of texts."""
+    if issubclass(kind, Enum):
+        try:
+            return kind(value)
+        except ValueError:
+            raise _mistyped(where, "value", f"one of {', '.join(kind)}", value) from None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _mistyped(where, "value", kind.__name__, value)
     return value
 
 
