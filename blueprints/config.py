@@ -6,7 +6,7 @@ Every error names the file, line and column, what was found there and what was e
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -84,7 +84,8 @@ class Document:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            first = error.errors()[0]
+            # An unknown key is most often a misspelt one, and explains the one that is missing.
+            first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
             raise self.error(*first["loc"], says=_sentence(model, first)) from None
 
 
@@ -104,12 +105,15 @@ def _sentence(model: type[BaseModel], error: Any) -> str:
 def _known_keys(model: Any, path: Path_) -> list[str]:
     """Keys that the model at ``path`` knows; empty where that is not a model."""
     for part in path:
-        if isinstance(model, type) and issubclass(model, BaseModel):
+        if _is_model(model):
             field = model.model_fields.get(str(part))
             model = field.annotation if field else None
-        else:  # inside a list or a mapping of models: its last type argument
-            model = (getattr(model, "__args__", None) or [None])[-1]
-    for candidate in (model, *getattr(model, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return [f.alias or name for name, f in candidate.model_fields.items()]
-    return []
+        else:  # inside a list or a mapping: the type of its values
+            arguments = [a for a in get_args(model) if a is not Ellipsis]
+            model = arguments[-1] if arguments else None
+    candidates = [model, *get_args(model)]  # the arguments: of "Model | None"
+    return next((list(m.model_fields) for m in candidates if _is_model(m)), [])
+
+
+def _is_model(candidate: Any) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, BaseModel)

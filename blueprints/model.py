@@ -211,6 +211,14 @@ class _Check:
     def all(self) -> None:
         content = self._content
         ids = {criterion.id for criterion in content.criteria}
+        seen: set[str] = set()
+        for i, criterion in enumerate(content.criteria):
+            if criterion.id in seen:
+                raise self._document.error(
+                    "criteria", i, "id", says=f"criterion {criterion.id} stands here a second time"
+                )
+            seen.add(criterion.id)
+            self._criterion(i, criterion)
         for i, layer in enumerate(content.layers):
             self._known("layer", layer, LAYERS, "layers", i)
         for name, node in content.bom.items():
@@ -226,14 +234,6 @@ class _Check:
             for i, target in enumerate(fault.blast):
                 known = ids | set(content.layers)
                 self._known("criterion or layer", target, known, "faults", name, "blast", i)
-        seen: set[str] = set()
-        for i, criterion in enumerate(content.criteria):
-            if criterion.id in seen:
-                raise self._document.error(
-                    "criteria", i, "id", says=f"criterion {criterion.id} stands here a second time"
-                )
-            seen.add(criterion.id)
-            self._criterion(i, criterion)
 
     def _criterion(self, i: int, criterion: Criterion) -> None:
         at = ("criteria", i)

@@ -92,14 +92,17 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
         inventory, blueprint, run=directory.path, only=wanted, disruptive=request.disruptive
     )
     try:
-        with story.interruptible(), Lab(inventory, overflow=directory.logs / "overflow") as opened:
-            with story.leased(opened, directory):
-                if name == "deploy":
-                    stages.deploy(directory, opened, progress, remove=remove)
-                elif name == "validate":
-                    stages.validate(directory, task, progress)
-                else:
-                    stages.perf(directory, task, progress)
+        with (
+            story.interruptible(),
+            Lab(inventory, overflow=directory.logs / "overflow") as opened,
+            story.leased(opened, directory),
+        ):
+            if name == "deploy":
+                stages.deploy(directory, opened, progress, remove=remove)
+            elif name == "validate":
+                stages.validate(directory, task, progress)
+            else:
+                stages.perf(directory, task, progress)
     except KeyboardInterrupt:
         directory.state.interrupted = True
         directory.save()

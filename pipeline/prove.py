@@ -100,8 +100,7 @@ def _on_a_lab(blueprint: Blueprint, chosen: list[Criterion], progress: Progress)
             stages.deploy(directory, lab, progress)
         prover = _Prover(blueprint, inventory, directory, progress)
         before = prover.judge("clean", request.select(blueprint))
-        proofs = [prover.prove(criterion, before) for criterion in chosen]
-    return proofs
+        return [prover.prove(criterion, before) for criterion in chosen]
 
 
 class _Prover:
