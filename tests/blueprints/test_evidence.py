@@ -17,8 +17,15 @@ def evidence() -> Evidence:
     return Evidence(CRITERION, "embedded")
 
 
-@pytest.mark.parametrize("raised", [AssertionError("too few"), ConnectionRefusedError("no"),
-                                    TimeoutError("late"), pytest.fail.Exception("failed")])  # fmt: skip
+@pytest.mark.parametrize(
+    "raised",
+    [
+        AssertionError("too few"),
+        ConnectionRefusedError("no"),
+        TimeoutError("late"),
+        pytest.fail.Exception("failed"),
+    ],
+)
 def test_whatever_the_judged_step_raises_is_a_fail(
     evidence: Evidence, raised: BaseException
 ) -> None:

@@ -107,11 +107,11 @@ def test_select_by_id_and_layer(blueprint: model.Blueprint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "below", "above"), [("<= 5 ms", 5, 5.1), (">= 2 s", None, None), ("< 1 %", 0.9, 1)]
+    ("text", "meets", "misses"),
+    [("<= 5 ms", 5, 5.1), (">= 2 s", 2, 1.9), ("< 1 %", 0.9, 1), ("> 0 count", 1, 0)],
 )
-def test_limits_compare(text: str, below: float | None, above: float | None) -> None:
+def test_limits_compare(text: str, meets: float, misses: float) -> None:
     limit = Limit.parse(text)
-    if below is None:
-        assert limit.met_by(2) and not limit.met_by(1.9)
-    else:
-        assert limit.met_by(below) and not limit.met_by(above)
+    assert limit.met_by(meets)
+    assert not limit.met_by(misses)
+    assert str(limit) == text
