@@ -1,0 +1,164 @@
+"""A participant without media, without an asyncio loop: for load, also under gevent.
+
+It blocks on one socket and starts the one thread that ``websockets.sync`` needs, which
+gevent's monkey patch turns into a greenlet.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from lab.classroom.endpoint import (
+    WEBSOCKET_LOG,
+    JoinTiming,
+    cannot_connect,
+    disconnected,
+    socket_url,
+)
+from lab.classroom.errors import SignallingRefused
+from lab.classroom.messages import Joined
+from lab.classroom.signalling_client import Answer, Call, Refusal, SignallingClientCore
+from lab.classroom.tls import trust
+from lab.classroom.token import Token, without_tokens
+from lab.errors import WaitTimeout
+
+
+class SilentParticipant:
+    """Joins a session and stays, without media. Made by `join`; use as a context manager.
+
+    Stay only as long as it is called: it pings when `stay` is called, not by itself.
+    ``others`` counts the other participants.
+    """
+
+    def __init__(
+        self, socket: ClientConnection, core: SignallingClientCore, timeout: float
+    ) -> None:
+        self.timing = JoinTiming(0, 0)
+        self.connection_id = ""
+        self._socket = socket
+        self._core = core
+        self._timeout = timeout
+
+    @classmethod
+    def join(
+        cls,
+        api: str,
+        token: Token,
+        *,
+        ca: Path | ssl.SSLContext | None = None,
+        metadata: str = "",
+        timeout: float = 10.0,
+    ) -> SilentParticipant:
+        """Join with a token at the REST endpoint ``api``; ``timeout`` (s) is for each wait.
+
+        ``ca`` may be a context made by `lab.classroom.tls.trust`, to make it once for many
+        joins. Raises `SystemDown`, `SignallingRefused`, `WaitTimeout`, `Disconnected`.
+        """
+        started = time.monotonic()
+        url = socket_url(api)
+        try:
+            socket = connect(
+                url,
+                ssl=ca if isinstance(ca, ssl.SSLContext) else trust(ca),
+                proxy=None,
+                compression=None,
+                open_timeout=timeout,
+                close_timeout=2,
+                ping_interval=None,
+                logger=WEBSOCKET_LOG,
+            )
+        except (OSError, TimeoutError, WebSocketException) as error:
+            raise cannot_connect(url, error) from error
+        participant = cls(socket, SignallingClientCore(), timeout)
+        try:
+            connected = time.monotonic() - started
+            core = participant._core
+            participant._ask(core.ping(time.monotonic()))
+            joined: Joined = participant._ask(core.join_room(token, metadata=metadata))
+        except BaseException:
+            participant.close()
+            raise
+        participant.connection_id = joined.id
+        participant.timing = JoinTiming(connected, time.monotonic() - started)
+        return participant
+
+    @property
+    def others(self) -> int:
+        """How many others are in the session, as far as what was read tells."""
+        return len(self._core.others)
+
+    def stay(self, seconds: float) -> None:
+        """Stay for ``seconds``: ping when it is time, take what the server says."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if (due := self._core.ping_due_in(time.monotonic())) <= 0:
+                self._ask(self._core.ping(time.monotonic()))
+                continue
+            self._take(min(left, due))
+
+    def signal(self, kind: str, data: str = "") -> float:
+        """Send a signal to everybody; return the seconds until the server's answer."""
+        started = time.monotonic()
+        self._ask(self._core.send_message(kind, data))
+        return time.monotonic() - started
+
+    def leave(self) -> None:
+        """Leave the room, and close."""
+        try:
+            self._ask(self._core.leave_room())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket without leaving."""
+        self._socket.close()
+
+    def _ask(self, call: Call) -> Any:
+        """Send, and take what comes until it is the answer."""
+        deadline = time.monotonic() + self._timeout
+        try:
+            self._socket.send(call.text)
+        except ConnectionClosed as closed:
+            raise disconnected(f"{call.method} could not be sent", closed) from None
+        last: object = "nothing"
+        while (left := deadline - time.monotonic()) > 0:
+            match received := self._take(left):
+                case Answer(call=answered, result=result) if answered.id == call.id:
+                    return result
+                case Refusal(call=answered, failure=failure) if answered.id == call.id:
+                    message = without_tokens(failure.message)
+                    raise SignallingRefused(call.method, failure.code, message)
+                case _:
+                    last = received or last
+        raise WaitTimeout(
+            f"no answer to {call.method} within {self._timeout:g} s",
+            found=f"last seen: {without_tokens(repr(last))[:300]}",
+        )
+
+    def _take(self, seconds: float) -> object | None:
+        """One thing that the server says within ``seconds``; None when it says nothing."""
+        try:
+            text = self._socket.recv(seconds, decode=True)
+        except TimeoutError:
+            return None
+        except ConnectionClosed as closed:
+            raise disconnected("the signalling has ended", closed) from None
+        return self._core.receive(text)
+
+    def __enter__(self) -> SilentParticipant:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
