@@ -7,7 +7,6 @@ measurements on it, and lets text pass the redactor before it reaches the disk.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -107,13 +106,22 @@ class EvidenceLogger(AllureFileLogger):
 
 def take_over(
     directory: Path, recorder: Recorder, *, blueprint: str, redact: Redact
-) -> EvidenceLogger:
-    """Put an `EvidenceLogger` in the place of whatever file loggers are registered."""
+) -> tuple[EvidenceLogger, Callable[[], None]]:
+    """Put an `EvidenceLogger` in the place of whatever file loggers are registered.
+
+    Returns it, and the function that puts the old ones back: Allure's pytest plugin
+    unregisters its own logger at the end, and fails when it is gone.
+    """
     manager = allure_commons.plugin_manager
-    for plugin in list(manager.get_plugins()):
-        if isinstance(plugin, AllureFileLogger):
-            manager.unregister(plugin)
-    directory.mkdir(parents=True, exist_ok=True)
+    replaced = [p for p in manager.get_plugins() if isinstance(p, AllureFileLogger)]
+    for plugin in replaced:
+        manager.unregister(plugin)
     logger = EvidenceLogger(directory, recorder, blueprint, redact)
-    manager.register(logger, name=f"iec4-evidence-{os.getpid()}")
-    return logger
+    manager.register(logger)
+
+    def give_back() -> None:
+        manager.unregister(logger)
+        for plugin in replaced:
+            manager.register(plugin)
+
+    return logger, give_back

@@ -60,8 +60,8 @@ def not_met_in(run_path: Path | None) -> tuple[str, ...]:
     if run_path is None:
         return ()
     RunDirectory.open(run_path)
-    rows = read_results(run_path).rows
-    ids = tuple(row.id for row in rows if row.verdict not in ("PASS", "SKIP"))
+    criteria = read_results(run_path).criteria
+    ids = tuple(c.id for c in criteria if c.state not in ("PASS", "SKIP"))
     if not ids:
         raise ConfigError(f"{run_path}: every criterion was met or skipped; nothing to repeat")
     return ids

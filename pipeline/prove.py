@@ -135,7 +135,7 @@ class _Prover:
             except LabError as error:
                 self._progress.step(str(error))
         return {
-            row.id: _Seen(row.verdict, row.reason or "") for row in read_results(part.path).rows
+            c.id: _Seen(c.state, c.reason) for c in read_results(part.path).criteria
         }
 
     def prove(self, criterion: Criterion, clean: dict[str, _Seen]) -> Proof:

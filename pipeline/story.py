@@ -119,7 +119,7 @@ def leased(lab: Lab, directory: RunDirectory) -> Iterator[None]:
 def resume(path: Path, request: Request, progress: Progress) -> tuple[RunDirectory, int]:
     """Go on with an interrupted run: judge what has no verdict yet, on a lab of its kind."""
     directory = RunDirectory.open(path)
-    without = {row.id for row in read_results(path).rows if row.verdict == "NONE"}
+    without = {c.id for c in read_results(path).criteria if c.verdict is None}
     if not without:
         raise ConfigError(f"{path}: every planned criterion has its verdict; nothing to resume")
     directory.state.interrupted, directory.state.ended = False, None

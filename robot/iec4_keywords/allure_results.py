@@ -19,7 +19,7 @@ class AllureResults(allure_robotframework):
 
     def __init__(self, directory: str) -> None:
         super().__init__(directory)
-        self.logger = allure_writer.take_over(
+        self.logger, _ = allure_writer.take_over(
             Path(directory),
             recorder(),
             blueprint=task().blueprint.name,
