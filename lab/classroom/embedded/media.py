@@ -1,0 +1,255 @@
+"""The media plane: one publisher's RTP to many subscribers, never decoded.
+
+A `Publication` answers the publisher's offer and has a `_Line` for audio and one for
+video; a `Subscription` answers a subscriber's offer and hangs an outlet on each line.
+Opus and VP8 only. Needs a running asyncio loop; candidates are all in the answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCSessionDescription,
+    clock,
+)
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+from aiortc.rtp import RtpPacket
+from aiortc.sdp import SessionDescription, candidate_from_sdp
+from av.frame import Frame
+
+from lab.classroom.embedded.aiortc_inside import Outlet, ask_for_keyframe, payload_type, tap
+
+CODECS = {"audio": "audio/opus", "video": "video/VP8"}
+#: One Opus frame of digital silence: CELT, fullband, mono, 20 ms (RFC 6716, section 3.1).
+OPUS_SILENCE = b"\xf8\xff\xfe"
+#: Video packets that are kept for subscribers who miss one; about 4 s at 1 Mbit/s.
+HISTORY_PACKETS = 512
+#: A publisher is asked for a keyframe at most this often, in seconds, however many ask.
+KEYFRAME_INTERVAL_S = 0.3
+#: Ending a peer connection takes a round trip of DTLS at most.
+CLOSE_TIMEOUT_S = 5.0
+
+_SDP_PROBLEMS = (
+    ValueError, LookupError, TypeError, AttributeError, AssertionError,
+    InternalError, InvalidAccessError, InvalidStateError, OperationError,
+)  # fmt: skip
+
+
+class OfferRefused(Exception):
+    """An SDP offer cannot be read, or has nothing that this server can forward."""
+
+
+@dataclass(frozen=True)
+class MediaFaults:
+    """Whether media is swallowed or silenced at this moment (faults of the embedded lab)."""
+
+    blackhole: Callable[[], bool]
+    silence: Callable[[], bool]
+
+
+class _NeverTrack(MediaStreamTrack):
+    """A track without frames: its sender's own loop waits for ever, and the line feeds it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    async def recv(self) -> Frame:
+        never: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        return await never
+
+
+class _Endpoint:
+    """One peer connection that answers one offer."""
+
+    def __init__(self) -> None:
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+    async def answer(self, offer: str, prepare: Callable[[str], None]) -> str:
+        """The answer to ``offer``; ``prepare(kind)`` is called for each of its media."""
+        try:
+            for media in SessionDescription.parse(offer).media:
+                if media.kind in CODECS:
+                    prepare(media.kind)
+            await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            answer = await self.connection.createAnswer()
+            await self.connection.setLocalDescription(answer)
+        except _SDP_PROBLEMS as error:
+            await self.close()
+            raise OfferRefused(str(error) or type(error).__name__) from error
+        sdp: str = self.connection.localDescription.sdp
+        return sdp
+
+    async def add_candidate(self, candidate: str, mid: str | None, index: int | None) -> None:
+        """A candidate of the other side, as RTCIceCandidate has it; nonsense is ignored."""
+        try:
+            found = candidate_from_sdp(candidate.removeprefix("candidate:"))
+            found.sdpMid, found.sdpMLineIndex = mid, index
+            await self.connection.addIceCandidate(found)
+        except _SDP_PROBLEMS:
+            return  # Kurento's server answers `{}` to them too
+
+    async def close(self) -> None:
+        await asyncio.wait_for(self.connection.close(), CLOSE_TIMEOUT_S)
+
+
+class _Line:
+    """One kind of media of one publisher: packets come in once and leave to every outlet."""
+
+    def __init__(self, receiver: RTCRtpReceiver, kind: str, faults: MediaFaults) -> None:
+        self.outlets: set[Outlet] = set()
+        self._receiver = receiver
+        self._faults = faults
+        self._is_audio = kind == "audio"
+        self._ssrc: int | None = None
+        self._history: dict[int, RtpPacket] = {}
+        self._wanted = False
+        self._cooling: asyncio.TimerHandle | None = None
+        self._request: asyncio.Task[None] | None = None
+        tap(receiver, self._forward)
+
+    def _forward(self, packet: RtpPacket) -> None:
+        self._ssrc = packet.ssrc
+        if self._faults.blackhole():
+            return
+        payload = packet.payload
+        if self._is_audio:
+            if self._faults.silence():
+                payload = OPUS_SILENCE
+        else:
+            self._history[packet.sequence_number % HISTORY_PACKETS] = packet
+        now = clock.current_ntp_time()
+        for outlet in self.outlets:
+            outlet.send(packet, payload, now)
+
+    def resend(self, outlet: Outlet, sequence_number: int) -> None:
+        """Send a lost packet once more to one subscriber.
+
+        What the publisher's own leg lost is not here; the receiver has asked for it itself.
+        """
+        packet = self._history.get(sequence_number % HISTORY_PACKETS)
+        if packet is not None and packet.sequence_number == sequence_number:
+            outlet.send(packet, packet.payload, clock.current_ntp_time())
+
+    def keyframe(self) -> None:
+        """Ask the publisher for a keyframe: at once, or when the last request has cooled."""
+        self._wanted = True
+        if self._cooling is None and not self._is_audio:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._wanted = False
+        self._cooling = asyncio.get_running_loop().call_later(KEYFRAME_INTERVAL_S, self._cooled)
+        if self._ssrc is not None:
+            self._request = asyncio.create_task(ask_for_keyframe(self._receiver, self._ssrc))
+
+    def _cooled(self) -> None:
+        self._cooling = None
+        if self._wanted:
+            self._ask()
+
+    def close(self) -> None:
+        self.outlets.clear()
+        if self._cooling is not None:
+            self._cooling.cancel()
+
+
+class Publication(_Endpoint):
+    """What one participant publishes. Make it with `MediaPlane.publish`."""
+
+    def __init__(self, faults: MediaFaults) -> None:
+        super().__init__()
+        self.answer_sdp = ""
+        self.lines: dict[str, _Line] = {}
+        self._faults = faults
+
+    async def start(self, offer: str) -> None:
+        self.answer_sdp = await self.answer(offer, self._receive)
+        if not self.lines:
+            await self.close()
+            raise OfferRefused("the offer has neither audio nor video")
+
+    def _receive(self, kind: str) -> None:
+        transceiver = self.connection.addTransceiver(kind, direction="recvonly")
+        transceiver.setCodecPreferences(_codecs(kind, retransmission=True))
+        self.lines.setdefault(kind, _Line(transceiver.receiver, kind, self._faults))
+
+    async def subscribe(self, offer: str) -> Subscription:
+        """Answer a subscriber's offer; raises `OfferRefused`."""
+        subscription = Subscription(self)
+        await subscription.start(offer)
+        return subscription
+
+    async def close(self) -> None:
+        for line in self.lines.values():
+            line.close()
+        await super().close()
+
+
+class Subscription(_Endpoint):
+    """What one participant receives of one publication. Make it with `Publication.subscribe`."""
+
+    def __init__(self, publication: Publication) -> None:
+        super().__init__()
+        self.answer_sdp = ""
+        self._lines = publication.lines
+        self._outlets: list[tuple[_Line, Outlet]] = []
+        self.connection.add_listener("connectionstatechange", self._show_picture)
+
+    async def start(self, offer: str) -> None:
+        self.answer_sdp = await self.answer(offer, self._send)
+        for transceiver in self.connection.getTransceivers():
+            line = self._lines.get(transceiver.kind)
+            number = payload_type(transceiver, CODECS[transceiver.kind])
+            if line is not None and number is not None:
+                outlet = Outlet(
+                    transceiver.sender, number, keyframe=line.keyframe, lost=line.resend
+                )
+                line.outlets.add(outlet)
+                self._outlets.append((line, outlet))
+
+    def _send(self, kind: str) -> None:
+        if kind in self._lines:
+            transceiver = self.connection.addTransceiver(_NeverTrack(kind), direction="sendonly")
+            transceiver.setCodecPreferences(_codecs(kind, retransmission=False))
+        else:
+            self.connection.addTransceiver(kind, direction="inactive")
+
+    def _show_picture(self) -> None:
+        if self.connection.connectionState == "connected":
+            for line, _ in self._outlets:
+                line.keyframe()
+
+    async def close(self) -> None:
+        for line, outlet in self._outlets:
+            line.outlets.discard(outlet)
+        await super().close()
+
+
+def _codecs(kind: str, *, retransmission: bool) -> list[RTCRtpCodecCapability]:
+    """The one codec that is forwarded; with RTX only where lost packets come back by it."""
+    wanted = {CODECS[kind].lower()} | ({f"{kind}/rtx"} if retransmission else set())
+    capabilities = RTCRtpSender.getCapabilities(kind)
+    return [codec for codec in capabilities.codecs if codec.mimeType.lower() in wanted]
+
+
+class MediaPlane:
+    """Where publications are made; ``faults`` are looked at for each packet."""
+
+    def __init__(self, faults: MediaFaults) -> None:
+        self._faults = faults
+
+    async def publish(self, offer: str) -> Publication:
+        """Answer a publisher's offer; raises `OfferRefused`."""
+        publication = Publication(self._faults)
+        await publication.start(offer)
+        return publication
