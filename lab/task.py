@@ -7,9 +7,11 @@ themselves too.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from blueprints import model
@@ -98,14 +100,25 @@ class Task:
 
     def preflight(self, criterion: Criterion, lab: Lab) -> None:
         """Check what ``criterion`` stands on; raises a `LabError` that begins "blocked by"."""
+        blocked = self._failed_deployments()
+        for system in (*criterion.stands_on, *filter(None, [criterion.liveness_of])):
+            if reason := blocked.get(system):
+                raise SystemDown(f"blocked by the deployment of {system}", found=reason)
         for system in criterion.stands_on:
             if system != criterion.liveness_of:
                 liveness = self.blueprint.liveness_criterion(system)
                 name = f"{system} ({liveness.id})" if liveness else system
-                _blocked_unless(lambda s=system: PROBES[s](lab), name)  # type: ignore[misc]
+                _blocked_unless(partial(PROBES[system], lab), name)
         for role in criterion.roles:
             for host in lab.with_role(role):
-                _blocked_unless(lambda h=host: h.check(["true"]), f"host {host.name}")  # type: ignore[misc]
+                _blocked_unless(partial(host.check, ["true"]), f"host {host.name}")
+
+    def _failed_deployments(self) -> dict[str, str]:
+        """system → why its deployment failed in this run: even its life cannot be judged."""
+        if self.run is None:
+            return {}
+        found: dict[str, str] = json.loads((self.run / "run.json").read_text())["blocked"]
+        return found
 
 
 def _blocked_unless(probe: Callable[[], object], name: str) -> None:

@@ -157,16 +157,18 @@ class Attendee:
         *,
         audio: bool = True,
         video: bool = False,
+        first_frame: bool = True,
         timeout: float = ANSWER_TIMEOUT_S,
     ) -> Listener:
-        """Subscribe to a stream and wait for its first frame; the result tells the times."""
+        """Subscribe to a stream (and wait for its first frame); the result tells the times."""
 
         async def subscribe() -> Listener:
             listener = await self.participant.subscribe(
                 stream, audio=audio, video=video, timeout=timeout
             )
             self._listeners[stream] = listener
-            await listener.first_frame(timeout=timeout)
+            if first_frame:
+                await listener.first_frame(timeout=timeout)
             return listener
 
         return self._loop.run(subscribe(), timeout=3 * timeout)
