@@ -90,7 +90,7 @@ class Connections:
 class Session:
     """A session with who is in it."""
 
-    session_id: str
+    id: str = field(metadata={"wire": "sessionId"})
     created_at: int
     media_mode: str
     recording_mode: str
