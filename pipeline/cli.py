@@ -141,15 +141,22 @@ def _stage(name: str, **options: Any) -> int:
 def deploy(
     lab: Lab = None,
     run: Run = None,
+    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    only: Only = None,
+    layer: Layer = None,
+    maturity: MaturityName = "incubation",
     remove: Annotated[bool, typer.Option("--remove", help="Take it away again.")] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> int:
-    """Deploy the systems onto the lab's hosts.
+    """Deploy the systems onto the lab's hosts; plan what the run's later stages judge.
 
     Example: ./iec4 deploy --lab my-lab.yaml --dry-run
     """
-    return _stage("deploy", lab=lab, run=run, remove=remove, dry_run=dry_run, quiet=quiet)
+    return _stage(
+        "deploy", lab=lab, run=run, blueprint=blueprint, only=_words(only), layers=_words(layer),
+        maturity=_maturity(maturity), remove=remove, dry_run=dry_run, quiet=quiet,
+    )  # fmt: skip
 
 
 @app.command()

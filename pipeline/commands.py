@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from reports.results import read_results
-
 from blueprints import model
 from blueprints.errors import ConfigError
 from lab import inventory as inventories
@@ -21,6 +19,7 @@ from lab.task import Task, running_lab
 from pipeline import stages, story
 from pipeline.progress import Progress
 from pipeline.rundir import RunDirectory
+from reports.results import read_results
 
 RESULTS = Path("results")
 
@@ -69,14 +68,16 @@ def not_met_in(run_path: Path | None) -> tuple[str, ...]:
 
 def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **options: Any) -> int:
     """One stage by itself, in a run directory that it makes when it is the first."""
-    inventory = inventories.load(lab or running_lab())
+    # "embedded" names a template; a stage works on the lab that `lab up` made of it.
+    lab = running_lab() if lab in (None, "", "embedded") else lab
+    inventory = inventories.load(lab)
     secrets.learn(inventory)
     progress = Progress.for_terminal(quiet=quiet)
     if options.pop("dry_run", False):
         return _print_steps(inventory, remove=options["remove"])
     remove = options.pop("remove", False)
     request = story.Request(
-        lab=lab or running_lab(),
+        lab=lab,
         only=options.get("only", ()),
         layers=options.get("layers", ()),
         blueprint=options.get("blueprint", model.DEFAULT),

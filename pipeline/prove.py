@@ -11,8 +11,6 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-from reports.results import read_results
-
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Blueprint, Criterion
@@ -25,6 +23,7 @@ from lab.task import Task
 from pipeline import stages, story
 from pipeline.progress import Progress
 from pipeline.rundir import RunDirectory
+from reports.results import read_results
 
 LAB = "embedded"
 

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reports.exit_codes import exit_code
-from reports.results import read_results
-
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Blueprint, Criterion, Maturity
@@ -27,6 +24,8 @@ from lab.task import Task
 from pipeline import stages
 from pipeline.progress import Progress
 from pipeline.rundir import RunDirectory
+from reports.exit_codes import exit_code
+from reports.results import read_results
 
 #: An embedded lab that nobody takes down ends by itself, seconds.
 LAB_TTL_S = 12 * 3600

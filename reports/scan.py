@@ -32,7 +32,8 @@ _CHUNK = 256 * 1024
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([\\/"]))')
+_JSON_ESCAPE = re.compile(rb'\\(?:u([0-9a-fA-F]{4})|([\\/"]))')
+_HTML_ESCAPE = re.compile(rb"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-z]{2,6});")
 
 
 class _Unsearchable(Exception):
@@ -127,13 +128,18 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _unescaped(piece: bytes) -> Iterator[bytes]:
     """The piece without JSON's and HTML's escapes, if it has any."""
-    text = piece.decode("utf-8", errors="surrogateescape")
-    plain = html.unescape(text) if "&" in text else text
-    if "\\" in plain:
-        plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[2], plain)
-    if plain != text:
-        # What pairs of \\u escapes left may be halves of one character.
-        yield plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    plain = _JSON_ESCAPE.sub(_json_unescaped, piece) if b"\\" in piece else piece
+    plain = _HTML_ESCAPE.sub(_html_unescaped, plain) if b"&" in plain else plain
+    if plain != piece:
+        yield plain
+
+
+def _json_unescaped(match: re.Match[bytes]) -> bytes:
+    return match[2] or chr(int(match[1], 16)).encode("utf-8", "surrogatepass")
+
+
+def _html_unescaped(match: re.Match[bytes]) -> bytes:
+    return html.unescape(match[0].decode()).encode()
 
 
 def _base64_decoded(piece: bytes) -> Iterator[bytes]:

@@ -57,15 +57,17 @@ def print_table(results: RunResults, stream: TextIO | None = None) -> None:
         return
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     verdicts = Table(title=Text(_title(results)), title_justify="left", expand=False)
-    for head in _VERDICT_HEAD:
-        verdicts.add_column(
-            head, justify="right" if head == "time" else "left", no_wrap=head != _VERDICT_HEAD[-1]
-        )
+    *narrow, wide = _VERDICT_HEAD
+    for head in narrow:
+        verdicts.add_column(head, justify="right" if head == "time" else "left", no_wrap=True)
+    verdicts.add_column(wide, overflow="fold")
     for criterion in results.criteria:
         cells = [Text(cell) for cell in _verdict_row(criterion)]
         cells[2].stylize(_STYLES[criterion.state])
         verdicts.add_row(*cells)
-    totals = Table(*_COUNT_HEAD)
+    totals = Table()
+    for head in _COUNT_HEAD:
+        totals.add_column(head, justify="left" if head == "layer" else "right")
     for row in _count_rows(results):
         totals.add_row(*map(Text, row))
     console.print(verdicts)
