@@ -38,7 +38,8 @@ class _Tap:
 
 def tap(receiver: RTCRtpReceiver, sink: Callable[[RtpPacket], None]) -> None:
     """Give every RTP packet of ``receiver`` to ``sink``, undecoded and unordered."""
-    receiver._RTCRtpReceiver__jitter_buffer = _Tap(sink)
+    inside: Any = receiver
+    inside._RTCRtpReceiver__jitter_buffer = _Tap(sink)
 
 
 def ask_for_keyframe(receiver: RTCRtpReceiver, ssrc: int) -> Coroutine[Any, Any, None]:
@@ -51,8 +52,7 @@ def payload_type(transceiver: RTCRtpTransceiver, mime_type: str) -> int | None:
     """The payload type that was negotiated for a codec ("audio/opus"), None if it was not."""
     for codec in transceiver._codecs:
         if codec.mimeType.lower() == mime_type.lower():
-            number: int = codec.payloadType
-            return number
+            return codec.payloadType
     return None
 
 
@@ -72,7 +72,8 @@ class Outlet:
         keyframe: Callable[[], None],
         lost: Callable[[Outlet, int], None],
     ) -> None:
-        self._sender = sender
+        inside: Any = sender
+        self._sender = inside
         self._payload_type = number
         self._octets = 0
         self._packets = 0
@@ -80,8 +81,8 @@ class Outlet:
         async def retransmit(sequence_number: int) -> None:
             lost(self, sequence_number)
 
-        sender._send_keyframe = keyframe
-        sender._retransmit = retransmit
+        inside._send_keyframe = keyframe
+        inside._retransmit = retransmit
 
     def send(self, packet: RtpPacket, payload: bytes, ntp_time: int) -> None:
         """Send a packet on with this leg's SSRC and payload type; dropped while not connected.

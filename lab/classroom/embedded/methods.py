@@ -1,0 +1,314 @@
+"""The methods of OpenVidu 2.13's signalling, each as the recordings show the real server's.
+
+A method answers by `Call.answer`, because what it announces comes partly before and partly
+after its answer; it refuses by raising a `CallFailed`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from lab.classroom.embedded.calls import Call, Defect, Reported, Silence, Thrown, as_text
+from lab.classroom.embedded.media import OfferRefused, Publication, Subscription
+from lab.classroom.embedded.model import Grant, Receiving, Session, random_id, stream_id
+from lab.classroom.embedded.rooms import EARLY_CANDIDATES, Candidate, Seat
+from lab.classroom.messages import (
+    Joined,
+    Published,
+    Signal,
+    Stream,
+    StreamPropertyChanged,
+)
+from lab.classroom.signalling import Code
+from lab.classroom.token import Role
+from lab.classroom.wire import write
+
+_NULL_POINTER = "java.lang.NullPointerException"
+_KURENTO = "org.kurento.client.internal.server.KurentoServerException"
+_SDP_PARSE_ERROR = 'Error parsing SDP (Code:40202, Type:null, Data: {"type":"SDP_PARSE_ERROR"})'
+_ALREADY_NEGOTIATED = (
+    "Endpoint already negotiated (Code:40208, Type:null, "
+    'Data: {"type":"SDP_END_POINT_ALREADY_NEGOTIATED"})'
+)
+
+
+async def join_room(call: Call, server_secret: str) -> None:
+    """Redeem a token and sit down. The token is used up even if the metadata is then refused."""
+    session_id, token, secret, platform = (
+        call.text(key) for key in ("session", "token", "secret", "platform")
+    )
+    session = call.rooms.sessions.get(session_id)
+    if session is None:
+        raise Thrown(
+            Code.SESSION_NOT_FOUND,
+            f"Unable to join session. Session {session_id} cannot be found",
+        )
+    grant = _grant(call, session, token, secret, server_secret)
+    client_data = call.text("metadata")
+    participant = session.enter(
+        grant, platform=platform, client_data=client_data, now_ms=call.now_ms
+    )
+    former = call.rooms.seat(call.rpc_session)
+    if former is not None:
+        call.rooms.leave(former, "disconnect")
+    present = tuple(seat.participant.as_others_see() for seat in call.rooms.seats_in(session))
+    call.rooms.take(call.rpc_session, session, participant, call.link)
+    joined = Joined(participant.id, participant.created_at, participant.metadata, present)
+    call.answer({**write(joined), "value": [write(other) for other in present]})
+
+
+def _grant(call: Call, session: Session, token: str, secret: str, server_secret: str) -> Grant:
+    """The token's grant; who knows the server's secret joins without one, as a moderator."""
+    if secret and hmac.compare_digest(secret.encode(), server_secret.encode()):
+        return Grant(f"tok_{random_id(16)}", Role.MODERATOR, "")
+    reusable = call.rooms.faults.active("classroom.token-reusable")
+    grant = session.redeem(token, keep=reusable)
+    if grant is None:
+        raise Thrown(
+            Code.UNAUTHORIZED, f"Unable to join session {session.id}. Token {token}is not valid"
+        )
+    return grant
+
+
+async def leave_room(call: Call) -> None:
+    """Leave; the server then closes the socket."""
+    call.rooms.leave(call.seat, "disconnect")
+    call.answer()
+    call.link.close()
+
+
+async def publish_video(call: Call) -> None:
+    """Answer the publisher's offer, then tell the others."""
+    seat = call.seat
+    if seat.participant.role is Role.SUBSCRIBER:
+        raise _no_right("publish video")
+    offer = call.text("sdpOffer")
+    stream = _stream(call, seat)
+    call.flag("doLoopback")
+    if seat.publication is not None:
+        raise Defect(_KURENTO, _ALREADY_NEGOTIATED)
+    try:
+        publication = await call.rooms.media.publish(offer)
+    except OfferRefused:
+        raise Defect(_KURENTO, _SDP_PARSE_ERROR) from None
+    if call.rooms.seat(call.rpc_session) is not seat:
+        call.rooms.spawn(publication.close())  # evicted meanwhile
+        raise Silence
+    seat.participant.stream = stream
+    call.rooms.start_stream(seat, publication)
+    call.answer(write(Published(publication.answer_sdp, stream.id, stream.created_at)))
+    call.rooms.announce_stream(seat)
+
+
+def _stream(call: Call, seat: Seat) -> Stream:
+    has_audio, has_video = call.flag("hasAudio"), call.flag("hasVideo")
+    kind = call.optional("typeOfVideo", str)
+    if has_video and kind is None:
+        raise Defect(_NULL_POINTER, 'Cannot invoke "String.length()" because "type" is null')
+    return Stream(
+        id=stream_id(kind if has_video else None, seat.participant.id),
+        created_at=call.now_ms,
+        has_audio=has_audio,
+        has_video=has_video,
+        audio_active=call.optional("audioActive", bool),
+        video_active=call.optional("videoActive", bool),
+        type_of_video=kind,
+        frame_rate=call.optional("frameRate", int),
+        video_dimensions=call.optional("videoDimensions", str),
+        filter={},
+    )
+
+
+async def unpublish_video(call: Call) -> None:
+    """End the caller's stream."""
+    seat = call.seat
+    if seat.publication is None:
+        raise Reported(
+            Code.NOT_STREAMING, f"Participant '{seat.participant.id}' is not streaming media"
+        )
+    call.rooms.stop_stream(seat, "unpublish", tell_publisher=False)
+    call.answer()
+
+
+async def receive_video_from(call: Call) -> None:
+    """Answer a subscriber's offer. Only the part of ``sender`` from ``con_`` on counts."""
+    seat = call.seat
+    sender, offer = call.text("sender"), call.text("sdpOffer")
+    if "con_" not in sender:
+        raise Defect(
+            "java.lang.StringIndexOutOfBoundsException",
+            f"begin -1, end {len(sender)}, length {len(sender)}",
+        )
+    sender_id = sender[sender.index("con_") :]
+    session_id = seat.session.id
+    publisher = call.rooms.seat_of(seat.session, sender_id)
+    if publisher is None:
+        raise Reported(Code.USER_NOT_FOUND, f"User {sender_id} not found in session {session_id}")
+    stream, publication = publisher.participant.stream, publisher.publication
+    if publication is None or stream is None:
+        raise Reported(
+            Code.NOT_STREAMING,
+            f"User '{sender_id} not streaming media in session '{session_id}'",
+        )
+    if publisher is seat:
+        raise Reported(Code.NOT_STREAMING, "Can loopback only when publishing media")
+    if sender_id in seat.hasty_for:
+        seat.hasty_for.discard(sender_id)
+        raise Reported(
+            Code.ICE_CANDIDATE,
+            f"Can't add existing ICE candidates to null WebRtcEndpoint (ep: {sender_id})",
+        )
+    no_answer = Reported(
+        Code.SDP,
+        f"Unable to generate SDP answer when subscribing '{seat.participant.id}' to '{sender_id}'",
+    )
+    if sender_id in seat.subscriptions:
+        raise no_answer
+    try:
+        subscription = await publication.subscribe(offer)
+    except OfferRefused:
+        raise no_answer from None
+    if call.rooms.seat(call.rpc_session) is not seat or publisher.publication is not publication:
+        call.rooms.spawn(subscription.close())  # one of the two has gone meanwhile
+        raise no_answer
+    seat.subscriptions[sender_id] = subscription
+    seat.participant.receiving[sender_id] = Receiving(call.now_ms, stream.id)
+    call.answer({"sdpAnswer": subscription.answer_sdp})
+
+
+async def unsubscribe_from_video(call: Call) -> None:
+    """Stop receiving from a connection, given by its id."""
+    seat, sender_id = call.seat, call.text("sender")
+    if call.rooms.seat_of(seat.session, sender_id) is None:
+        raise Thrown(
+            Code.USER_NOT_FOUND, f"User {sender_id} not found in session {seat.session.id}"
+        )
+    call.rooms.stop_receiving(seat, sender_id)
+    call.answer()
+
+
+async def on_ice_candidate(call: Call) -> None:
+    """Take a candidate: for the caller's own stream, or for the one it receives."""
+    seat = call.seat
+    endpoint, text, mid = (call.text(key) for key in ("endpointName", "candidate", "sdpMid"))
+    candidate = Candidate(text, mid, call.number("sdpMLineIndex"))
+    call.answer()
+    connection: Publication | Subscription | None
+    if endpoint == seat.participant.id:
+        connection = seat.publication
+        if connection is None and len(seat.early) < EARLY_CANDIDATES:
+            seat.early.append(candidate)
+    else:
+        connection = seat.subscriptions.get(endpoint)
+        if connection is None and call.rooms.seat_of(seat.session, endpoint) is not None:
+            seat.hasty_for.add(endpoint)
+    if connection is not None:
+        call.rooms.spawn(connection.add_candidate(candidate.text, candidate.mid, candidate.index))
+
+
+async def send_message(call: Call) -> None:
+    """Pass a signal on to those whom it names, or to everybody, the sender included."""
+    seat, text = call.seat, call.text("message")
+    try:
+        message = json.loads(text)
+        to = message.get("to", [])
+        if not isinstance(to, list):
+            raise TypeError
+    except (ValueError, TypeError, AttributeError):
+        raise Thrown(
+            Code.SIGNAL_FORMAT,
+            f"Provided signal object '{text}' has not a valid JSON format",
+        ) from None
+    receivers = call.rooms.seats_in(seat.session)
+    if to:
+        known = {receiver.participant.id for receiver in receivers}
+        if None in to:
+            raise Thrown(Code.SIGNAL_RECEIVER, 'Signal "to" field invalid format: null')
+        if not known.issuperset(map(str, to)):
+            raise Thrown(
+                Code.SIGNAL_RECEIVER,
+                'Signal "to" field invalid format: '
+                "some connectionId does not exist in this session",
+            )
+        receivers = [receiver for receiver in receivers if receiver.participant.id in to]
+    data, kind = (as_text(message[key]) if key in message else None for key in ("data", "type"))
+    event = Signal(data, seat.participant.id, kind)
+    for receiver in receivers:
+        receiver.tell(event)
+    call.answer()
+
+
+async def stream_property_changed(call: Call) -> None:
+    """Announce a change of the caller's own stream, whatever ``streamId`` says."""
+    seat = call.seat
+    call.text("streamId")
+    name, value, reason = call.text("property"), call.scalar("newValue"), call.text("reason")
+    stream = seat.participant.stream
+    if stream is None:
+        raise Defect(
+            _NULL_POINTER,
+            'Cannot invoke "io.openvidu.server.kurento.core.KurentoMediaOptions.hasAudio()" '
+            'because "streamProperties" is null',
+        )
+    if name == "audioActive":
+        seat.participant.stream = replace(stream, audio_active=_truth(value))
+    elif name == "videoActive":
+        seat.participant.stream = replace(stream, video_active=_truth(value))
+    elif name == "videoDimensions":
+        seat.participant.stream = replace(stream, video_dimensions=str(value))
+    call.answer()
+    event = StreamPropertyChanged(
+        seat.participant.id, stream.id, name, json.dumps(value, ensure_ascii=False), reason
+    )
+    for other in call.rooms.others(seat):
+        other.tell(event)
+
+
+def _truth(value: object) -> bool:
+    return value is True or str(value).lower() == "true"
+
+
+async def force_disconnect(call: Call) -> None:
+    """A moderator throws somebody out."""
+    seat, connection_id = call.seat, call.text("connectionId")
+    if seat.participant.role is not Role.MODERATOR:
+        raise _no_right("force disconnect")
+    evicted = call.rooms.seat_of(seat.session, connection_id)
+    if evicted is None:
+        raise Reported(Code.USER_NOT_FOUND, "Connection not found when calling 'forceDisconnect'")
+    call.rooms.evict(evicted, "forceDisconnectByUser", in_between=call.answer)
+
+
+async def force_unpublish(call: Call) -> None:
+    """A moderator ends somebody's stream; an unknown one is never answered."""
+    seat, wanted = call.seat, call.text("streamId")
+    if seat.participant.role is not Role.MODERATOR:
+        raise _no_right("force unpublish")
+    owner = seat.session.owner_of(wanted)
+    publisher = call.rooms.seat_of(seat.session, owner.id) if owner else None
+    if publisher is None:
+        raise Silence
+    call.answer()
+    call.rooms.stop_stream(publisher, "forceUnpublishByUser", tell_publisher=True)
+
+
+def _no_right(to_do: str) -> Thrown:
+    return Thrown(Code.UNAUTHORIZED, f"Unable to {to_do}. The user does not have a valid token")
+
+
+#: Every method that needs a seat. ping, connect and joinRoom are `signalling`'s own.
+METHODS: dict[str, Callable[[Call], Awaitable[None]]] = {
+    "leaveRoom": leave_room,
+    "publishVideo": publish_video,
+    "unpublishVideo": unpublish_video,
+    "receiveVideoFrom": receive_video_from,
+    "unsubscribeFromVideo": unsubscribe_from_video,
+    "onIceCandidate": on_ice_candidate,
+    "sendMessage": send_message,
+    "streamPropertyChanged": stream_property_changed,
+    "forceDisconnect": force_disconnect,
+    "forceUnpublish": force_unpublish,
+}

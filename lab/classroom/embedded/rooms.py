@@ -1,0 +1,230 @@
+"""Who sits in the classroom now: sockets and media of each participant, and what is announced.
+
+Everything here happens at once, between two awaits: no caller sees half a departure, and a
+token has one winner. Announcements go into outboxes that keep the order of each socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lab.classroom.embedded.media import MediaPlane, Publication, Subscription
+from lab.classroom.embedded.model import Participant, Session, Sessions
+from lab.classroom.messages import (
+    Event,
+    ParticipantEvicted,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantPublished,
+    ParticipantUnpublished,
+    write_notification,
+)
+from lab.classroom.signalling import RECONNECTION_GRACE_S, Frame
+from lab.faultflags import FaultFlags
+
+#: Candidates that came before the offer; more than a browser ever has.
+EARLY_CANDIDATES = 50
+
+
+class Link(Protocol):
+    """The way to one socket: frames leave in order, then it may be closed."""
+
+    def send(self, frame: Frame) -> None: ...
+
+    def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An ICE candidate as onIceCandidate brings it."""
+
+    text: str
+    mid: str
+    index: int
+
+
+@dataclass
+class Seat:
+    """A participant with its socket and media. ``link`` is None while it may reconnect."""
+
+    private_id: str
+    session: Session
+    participant: Participant
+    link: Link | None
+    publication: Publication | None = None
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    #: Candidates for a publication that is not there yet.
+    early: list[Candidate] = field(default_factory=list)
+    #: Senders for whom candidates came before receiveVideoFrom, which then fails once.
+    hasty_for: set[str] = field(default_factory=set)
+    grace: asyncio.TimerHandle | None = None
+
+    def tell(self, event: Event) -> None:
+        """Send a notification; what is sent while nobody is connected is lost."""
+        if self.link is not None:
+            self.link.send(write_notification(event))
+
+
+class Rooms:
+    """The seats of all sessions. ``grace_s``: how long a lost socket may come back."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        media: MediaPlane,
+        faults: FaultFlags,
+        *,
+        grace_s: float = RECONNECTION_GRACE_S,
+    ) -> None:
+        self.sessions = sessions
+        self.media = media
+        self.faults = faults
+        self._grace_s = grace_s
+        self._seats: dict[str, Seat] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # -- looking ------------------------------------------------------------------------
+
+    def seat(self, private_id: str) -> Seat | None:
+        """The seat of a socket, by its rpc session id."""
+        return self._seats.get(private_id)
+
+    def seats_in(self, session: Session) -> list[Seat]:
+        return [seat for seat in self._seats.values() if seat.session is session]
+
+    def seat_of(self, session: Session, connection_id: str) -> Seat | None:
+        for seat in self.seats_in(session):
+            if seat.participant.id == connection_id:
+                return seat
+        return None
+
+    def others(self, seat: Seat) -> list[Seat]:
+        return [other for other in self.seats_in(seat.session) if other is not seat]
+
+    # -- coming and going ---------------------------------------------------------------
+
+    def take(self, private_id: str, session: Session, participant: Participant, link: Link) -> Seat:
+        """Seat a participant who has just joined, and tell the others."""
+        seat = Seat(private_id, session, participant, link)
+        if not self.faults.active("classroom.join-unannounced"):
+            joined = ParticipantJoined(participant.id, participant.created_at, participant.metadata)
+            self._announce(self.seats_in(session), joined)
+        self._seats[private_id] = seat
+        return seat
+
+    def leave(self, seat: Seat, reason: str) -> None:
+        """Empty a seat and tell the others; the last one to leave ends the session."""
+        others = self.others(seat)
+        self._empty(seat)
+        if not self.faults.active("classroom.leave-unannounced"):
+            self._announce(others, ParticipantLeft(seat.participant.id, reason))
+
+    def evict(
+        self, seat: Seat, reason: str, *, in_between: Callable[[], None] = lambda: None
+    ) -> None:
+        """Throw a participant out: participantLeft to the others, participantEvicted to all.
+
+        ``in_between`` is called between the two, where the moderator's own answer belongs.
+        """
+        others = self.others(seat)
+        self.leave(seat, reason)
+        in_between()
+        self._announce([*others, seat], ParticipantEvicted(seat.participant.id, reason))
+        if seat.link is not None:
+            seat.link.close()
+
+    def close_session(self, session: Session, reason: str) -> None:
+        """Evict one by one, as the real server does: the later ones see the earlier ones leave."""
+        for seat in self.seats_in(session):
+            self.evict(seat, reason)
+        self.sessions.remove(session)
+
+    def lose(self, private_id: str, link: Link) -> None:
+        """A socket has ended; its participant leaves unless it comes back within the grace."""
+        seat = self._seats.get(private_id)
+        if seat is not None and seat.link is link:
+            seat.link = None
+            seat.grace = asyncio.get_running_loop().call_later(
+                self._grace_s, self.evict, seat, "networkDisconnect"
+            )
+
+    def resume(self, private_id: str, link: Link) -> bool:
+        """Give a seat to a new socket; False when there is no such seat (any more)."""
+        seat = self._seats.get(private_id)
+        if seat is None:
+            return False
+        if seat.grace is not None:
+            seat.grace.cancel()
+            seat.grace = None
+        seat.link = link
+        return True
+
+    def _empty(self, seat: Seat) -> None:
+        if seat.grace is not None:
+            seat.grace.cancel()
+        self._release_publication(seat)
+        for subscription in seat.subscriptions.values():
+            self.spawn(subscription.close())
+        seat.session.leave(seat.participant.id)
+        del self._seats[seat.private_id]
+        if not seat.session.participants:
+            self.sessions.remove(seat.session)
+
+    # -- streams ------------------------------------------------------------------------
+
+    def start_stream(self, seat: Seat, publication: Publication) -> None:
+        """A participant's media has been answered: hand over the candidates that came early."""
+        seat.publication = publication
+        for candidate in seat.early:
+            self.spawn(publication.add_candidate(candidate.text, candidate.mid, candidate.index))
+        seat.early.clear()
+
+    def announce_stream(self, seat: Seat) -> None:
+        """Tell the others what a participant publishes."""
+        if seat.participant.stream is not None:
+            event = ParticipantPublished(seat.participant.id, (seat.participant.stream,))
+            self._announce(self.others(seat), event)
+
+    def stop_stream(self, seat: Seat, reason: str, *, tell_publisher: bool) -> None:
+        """End what a participant publishes, for everybody who receives it."""
+        self._release_publication(seat)
+        seat.session.stop_stream(seat.participant.id)
+        told = self.seats_in(seat.session) if tell_publisher else self.others(seat)
+        self._announce(told, ParticipantUnpublished(seat.participant.id, reason))
+
+    def stop_receiving(self, seat: Seat, sender_id: str) -> None:
+        """End what a participant receives from another; nothing is announced."""
+        seat.participant.receiving.pop(sender_id, None)
+        subscription = seat.subscriptions.pop(sender_id, None)
+        if subscription is not None:
+            self.spawn(subscription.close())
+
+    def _release_publication(self, seat: Seat) -> None:
+        for other in self.others(seat):
+            self.stop_receiving(other, seat.participant.id)
+        if seat.publication is not None:
+            self.spawn(seat.publication.close())
+            seat.publication = None
+        seat.early.clear()
+
+    # -- the rest -----------------------------------------------------------------------
+
+    def _announce(self, seats: list[Seat], event: Event) -> None:
+        for seat in seats:
+            seat.tell(event)
+
+    def spawn(self, work: Awaitable[Any]) -> None:
+        """Let ``work`` (of bounded duration) go on beside the signalling."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """The server stops: everybody is evicted and the media ended."""
+        for session in self.sessions.all():
+            self.close_session(session, "openviduServerStopped")
+        if self._tasks:
+            await asyncio.wait(self._tasks)

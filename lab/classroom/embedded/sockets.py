@@ -1,0 +1,188 @@
+"""The WebSocket at /openvidu: frames in, one after the other; frames out, in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from lab.classroom.embedded.calls import Call, CallFailed, Silence
+from lab.classroom.embedded.methods import METHODS, join_room
+from lab.classroom.embedded.rooms import Rooms
+from lab.classroom.signalling import (
+    CLOSE_BINARY_FRAME,
+    CLOSE_FRAME_TOO_LONG,
+    CLOSE_REASON_NO_PING,
+    MAX_FRAME_CHARACTERS,
+    PING_INTERVALS_UNTIL_CLOSE,
+    Code,
+    Failure,
+    Frame,
+    MalformedFrame,
+    Notification,
+    Request,
+    Result,
+    format_frame,
+    parse_frame,
+)
+
+log = logging.getLogger(__name__)
+
+#: A socket whose peer does not read for this long, in seconds, is given up.
+WRITE_TIMEOUT_S = 10.0
+#: Frames that wait for a peer; a socket with more is given up.
+OUTBOX_FRAMES = 2000
+#: How long a close frame waits for the peer's own, in seconds.
+CLOSE_TIMEOUT_S = 2.0
+
+
+class Outbox:
+    """The way out of one socket: whatever is sent leaves in order, by a task of its own."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._waiting: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue(OUTBOX_FRAMES)
+        self._task = asyncio.create_task(self._write())
+
+    def send(self, frame: Frame) -> None:
+        self._put(format_frame(frame))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the socket after what was sent before."""
+        self._put((code, reason))
+
+    def _put(self, item: str | tuple[int, str]) -> None:
+        try:
+            self._waiting.put_nowait(item)
+        except asyncio.QueueFull:
+            self._task.cancel()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                item = await self._waiting.get()
+                if isinstance(item, tuple):
+                    await self._socket.close(code=item[0], message=item[1].encode())
+                    return
+                await asyncio.wait_for(self._socket.send_str(item), WRITE_TIMEOUT_S)
+        except (OSError, TimeoutError):
+            return  # the peer is gone; the reading side sees it too
+
+    def discard(self) -> None:
+        """The socket has ended: nothing leaves any more."""
+        self._task.cancel()
+
+
+class Conversation:
+    """One client on one socket. ``rpc_session`` is the id that the protocol knows it by."""
+
+    def __init__(self, socket: web.WebSocketResponse, rooms: Rooms, server_secret: str) -> None:
+        self.rpc_session = _rpc_session_id()
+        self._socket = socket
+        self._rooms = rooms
+        self._server_secret = server_secret
+        self._outbox = Outbox(socket)
+        self._silence_s: float | None = None
+        self._pinged = False
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def serve(self) -> None:
+        """Serve frames strictly in order until the socket ends."""
+        try:
+            async for message in self._socket:
+                if message.type is WSMsgType.BINARY:
+                    self._outbox.close(CLOSE_BINARY_FRAME)
+                elif message.type is WSMsgType.TEXT:
+                    if len(message.data) > MAX_FRAME_CHARACTERS:
+                        self._outbox.close(CLOSE_FRAME_TOO_LONG)
+                    else:
+                        await self._serve_text(message.data)
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._rooms.lose(self.rpc_session, self._outbox)
+            self._outbox.discard()
+
+    async def _serve_text(self, text: str) -> None:
+        try:
+            frame = parse_frame(text)
+        except MalformedFrame:
+            return  # the real server says nothing and stays
+        if isinstance(frame, Request):
+            try:
+                await self._serve_request(frame)
+            except Silence:
+                return
+            except CallFailed as refusal:
+                self._outbox.send(refusal.failure(frame, self.rpc_session))
+        elif isinstance(frame, Notification):
+            self._outbox.send(Failure.defect(None, "java.lang.NullPointerException", "null"))
+
+    async def _serve_request(self, request: Request) -> None:
+        if request.method == "ping":
+            self._ping(request)
+            return
+        call = Call(request, self.rpc_session, self._outbox, self._rooms, int(time.time() * 1000))
+        if request.method == "joinRoom":
+            await join_room(call, self._server_secret)
+        elif request.method == "connect":
+            self._connect(request)
+        elif request.method in METHODS:
+            await METHODS[request.method](call)
+        else:
+            _ = call.seat  # before joining refused like all others, after it never answered
+            raise Silence
+
+    def _connect(self, request: Request) -> None:
+        wanted = _param(request, "sessionId")
+        if not isinstance(wanted, str):
+            value = {"value": "OK", "sessionId": self.rpc_session}
+        elif self._rooms.resume(wanted, self._outbox):
+            self.rpc_session = wanted
+            value = {"value": "reconnection successful", "sessionId": wanted}
+        else:
+            self._outbox.send(Failure(request.id, Code.RECONNECTION.value, "reconnection error"))
+            return
+        self._outbox.send(Result(request.id, value))
+
+    # -- heartbeat ----------------------------------------------------------------------
+
+    def _ping(self, request: Request) -> None:
+        """Answer, and put the alarm off. Only the first ping's interval counts."""
+        if not self._pinged:
+            self._pinged = True
+            interval = _param(request, "interval")
+            if isinstance(interval, int) and interval > 0:
+                self._silence_s = PING_INTERVALS_UNTIL_CLOSE * interval / 1000
+        if self._silence_s is not None:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = asyncio.get_running_loop().call_later(
+                self._silence_s, self._outbox.close, WSCloseCode.OK, CLOSE_REASON_NO_PING
+            )
+        self._outbox.send(Result(request.id, {"value": "pong"}))
+
+
+def _param(request: Request, key: str) -> Any:
+    return request.params.get(key) if isinstance(request.params, dict) else None
+
+
+def _rpc_session_id() -> str:
+    """26 lower-case letters and digits, as kurento-jsonrpc makes them."""
+    return "".join(secrets.choice("0123456789abcdefghijklmnopqrstuv") for _ in range(26))
+
+
+async def serve_socket(
+    request: web.Request, rooms: Rooms, server_secret: str
+) -> web.WebSocketResponse:
+    """Upgrade a request on /openvidu and hold the conversation."""
+    socket = web.WebSocketResponse(
+        timeout=CLOSE_TIMEOUT_S, max_msg_size=4 * MAX_FRAME_CHARACTERS + 1, compress=True
+    )
+    await socket.prepare(request)
+    await Conversation(socket, rooms, server_secret).serve()
+    return socket
