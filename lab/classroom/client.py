@@ -103,6 +103,8 @@ class Participant:
         participant = cls(socket, SignallingClientCore())
         try:
             connected = time.monotonic() - started
+            # The first ping goes ahead, unawaited, as the browser client's does.
+            await socket.send(participant._core.ping(time.monotonic()).text)
             call = participant._core.join_room(token, metadata=metadata)
             joined: Joined = await participant._ask(call, timeout=max(0.1, timeout - connected))
         except BaseException:

@@ -1,4 +1,4 @@
-"""A participant without media, without an asyncio loop: for load, also under gevent.
+"""A participant without media or an asyncio loop: for load, also under gevent.
 
 It blocks on one socket and starts the one thread that ``websockets.sync`` needs, which
 gevent's monkey patch turns into a greenlet.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,13 +38,12 @@ class SilentParticipant:
     ``others`` counts the other participants.
     """
 
-    def __init__(
-        self, socket: ClientConnection, core: SignallingClientCore, timeout: float
-    ) -> None:
+    def __init__(self, socket: ClientConnection, closing: ExitStack, timeout: float) -> None:
         self.timing = JoinTiming(0, 0)
         self.connection_id = ""
         self._socket = socket
-        self._core = core
+        self._closing = closing
+        self._core = SignallingClientCore()
         self._timeout = timeout
 
     @classmethod
@@ -63,24 +63,27 @@ class SilentParticipant:
         """
         started = time.monotonic()
         url = socket_url(api)
+        opening = connect(
+            url,
+            ssl=ca if isinstance(ca, ssl.SSLContext) else trust(ca),
+            proxy=None,
+            compression=None,
+            open_timeout=timeout,
+            close_timeout=2,
+            ping_interval=None,  # the protocol has a heartbeat of its own
+            logger=WEBSOCKET_LOG,
+            legacy=False,  # connects when entered, not now
+        )
+        closing = ExitStack()
         try:
-            socket = connect(
-                url,
-                ssl=ca if isinstance(ca, ssl.SSLContext) else trust(ca),
-                proxy=None,
-                compression=None,
-                open_timeout=timeout,
-                close_timeout=2,
-                ping_interval=None,
-                logger=WEBSOCKET_LOG,
-            )
+            socket = closing.enter_context(opening)
         except (OSError, TimeoutError, WebSocketException) as error:
             raise cannot_connect(url, error) from error
-        participant = cls(socket, SignallingClientCore(), timeout)
+        participant = cls(socket, closing, timeout)
         try:
             connected = time.monotonic() - started
             core = participant._core
-            participant._ask(core.ping(time.monotonic()))
+            participant._send(core.ping(time.monotonic()))  # unawaited, as the browser client's
             joined: Joined = participant._ask(core.join_room(token, metadata=metadata))
         except BaseException:
             participant.close()
@@ -118,15 +121,18 @@ class SilentParticipant:
 
     def close(self) -> None:
         """Close the socket without leaving."""
-        self._socket.close()
+        self._closing.close()
 
-    def _ask(self, call: Call) -> Any:
-        """Send, and take what comes until it is the answer."""
-        deadline = time.monotonic() + self._timeout
+    def _send(self, call: Call) -> None:
         try:
             self._socket.send(call.text)
         except ConnectionClosed as closed:
             raise disconnected(f"{call.method} could not be sent", closed) from None
+
+    def _ask(self, call: Call) -> Any:
+        """Send, and take what comes until it is the answer."""
+        deadline = time.monotonic() + self._timeout
+        self._send(call)
         last: object = "nothing"
         while (left := deadline - time.monotonic()) > 0:
             match received := self._take(left):
