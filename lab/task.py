@@ -75,6 +75,16 @@ class Task:
     def wants(self, criterion: Criterion) -> bool:
         return not self.only or criterion.id in self.only
 
+    def systems(self) -> set[str]:
+        """The systems that the wanted criteria judge or stand on."""
+        return {
+            system
+            for criterion in self.blueprint.criteria
+            if self.wants(criterion)
+            for system in (*criterion.stands_on, criterion.liveness_of)
+            if system is not None
+        }
+
     def recorder(self) -> Recorder:
         events = None if self.run is None else self.run / "events.jsonl"
         return Recorder(self.inventory.profile, events)

@@ -95,8 +95,9 @@ def _on_a_lab(blueprint: Blueprint, chosen: list[Criterion], progress: Progress)
     lab_state = directory.path / "lab"
     with story.interruptible(), story.lab_for(template, lab_state, progress) as inventory:
         secrets.learn(inventory)
+        systems = Task(inventory, blueprint, only=frozenset(c.id for c in wanted)).systems()
         with Lab(inventory) as lab:
-            stages.deploy(directory, lab, progress)
+            stages.deploy(directory, lab, progress, systems=systems)
         prover = _Prover(blueprint, inventory, directory, progress)
         before = prover.judge("clean", request.select(blueprint))
         return [prover.prove(criterion, before) for criterion in chosen]
@@ -133,9 +134,7 @@ class _Prover:
                 stage(part, task, self._progress)
             except LabError as error:
                 self._progress.step(str(error))
-        return {
-            c.id: _Seen(c.state, c.reason) for c in read_results(part.path).criteria
-        }
+        return {c.id: _Seen(c.state, c.reason) for c in read_results(part.path).criteria}
 
     def prove(self, criterion: Criterion, clean: dict[str, _Seen]) -> Proof:
         fault = criterion.fault

@@ -7,10 +7,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from blueprints.model import Criterion
+from blueprints.words import SYSTEMS
 from lab import secrets
 from lab.errors import DeployFailed, LabError, ToolMissing
 from lab.recipe import Recipe, Step, StepDone, execute
@@ -32,33 +34,41 @@ PERF_TIMEOUT_S = 600
 WORKERS = "3"
 
 
-def recipes(lab: Lab) -> dict[str, Recipe]:
-    """The recipes of the systems that this lab deploys (adopted ones were there before)."""
-    from lab.classroom.recipe import recipe as classroom
-    from lab.tars.recipe import recipe as tars
-
-    makers: dict[str, Callable[[Lab], Recipe]] = {"tars": tars, "classroom": classroom}
-    return {
-        name: makers[name](lab)
-        for name, system in lab.inventory.systems.items()
-        if not system.adopted and name in makers
-    }
+def recipes(lab: Lab, systems: Collection[str]) -> dict[str, Recipe]:
+    """The recipes of those ``systems`` that this lab deploys (adopted ones were there before)."""
+    found: dict[str, Recipe] = {}
+    for name, entry in lab.inventory.systems.items():
+        if name in systems and not entry.adopted:
+            recipe_of: Callable[[Lab], Recipe] = import_module(f"lab.{name}.recipe").recipe
+            found[name] = recipe_of(lab)
+    return found
 
 
 def dry_run(lab: Lab, *, remove: bool) -> list[Step]:
     """The steps that `deploy` would execute, in order."""
-    chosen = recipes(lab).values()
+    chosen = recipes(lab, SYSTEMS).values()
     return [
         step for recipe in chosen for step in (recipe.removal(lab) if remove else recipe.steps(lab))
     ]
 
 
-def deploy(run: RunDirectory, lab: Lab, progress: Progress, *, remove: bool = False) -> None:
-    """Deploy (or remove) every system, side by side; a failure blocks that system alone.
+def deploy(
+    run: RunDirectory,
+    lab: Lab,
+    progress: Progress,
+    *,
+    systems: Collection[str] = SYSTEMS,
+    remove: bool = False,
+) -> None:
+    """Deploy (or remove) systems, side by side; a failure blocks that system alone.
 
     Raises `DeployFailed` at the end when one failed; the others were deployed.
     """
-    with run.stage("deploy"):
+    with run.stage("deploy") as stage:
+        chosen = recipes(lab, systems)
+        if not chosen:
+            stage.state = "skipped"
+            return
         progress.stage("remove" if remove else "deploy")
         failures: dict[str, LabError] = {}
         log = run.logs / "deploy.log"
@@ -81,9 +91,7 @@ def deploy(run: RunDirectory, lab: Lab, progress: Progress, *, remove: bool = Fa
                 tell(system, f"FAILED: {error}\n{error.evidence or ''}")
                 progress.step(f"{system:<10} FAILED: {redactor.text(str(error))}")
 
-        workers = [
-            threading.Thread(target=work, args=item, daemon=True) for item in recipes(lab).items()
-        ]
+        workers = [threading.Thread(target=work, args=item, daemon=True) for item in chosen.items()]
         for worker in workers:
             worker.start()
         for worker in workers:

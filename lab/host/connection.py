@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import paramiko
@@ -120,20 +120,21 @@ def try_login(
     default the host's ``connect_timeout``. Raises `HostUnreachable`.
     """
     deadline = _Deadline(timeout or entry.connect_timeout)
-    transport = _reach(name, entry, deadline)
-    try:
-        methods: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    with closing(_reach(name, entry, deadline)) as transport:
         with _lost_is_unreachable(name, entry, transport, deadline):
             try:
                 transport.auth_none(user)
             except paramiko.BadAuthenticationType as refusal:
                 methods = tuple(refusal.allowed_types)
-        accepted = transport.is_authenticated() or _accepts(
-            name, entry, transport, deadline, user, key=key, password=password
-        )
+        if transport.is_authenticated() or (key is None and password is None):
+            accepted = transport.is_authenticated()
+            return LoginAttempt(user, accepted, methods, _presented(transport))
+    # On a connection of its own: paramiko asks for the authentication service before each
+    # attempt, and a server may end a connection that asks twice.
+    with closing(_reach(name, entry, deadline)) as transport:
+        accepted = _accepts(name, entry, transport, deadline, user, key=key, password=password)
         return LoginAttempt(user, accepted, methods, _presented(transport))
-    finally:
-        transport.close()
 
 
 def _reach(name: str, entry: HostEntry, deadline: _Deadline) -> paramiko.Transport:

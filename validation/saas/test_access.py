@@ -22,11 +22,11 @@ def test_the_classroom_answers_as_openvidu(lab: Lab, evidence: Evidence) -> None
 @pytest.mark.criterion("SAAS-02")
 def test_a_wrong_secret_is_refused(lab: Lab, evidence: Evidence) -> None:
     url, ca = lab.url(SYSTEM, "api"), lab.ca(SYSTEM)
-    with ClassroomApi(url, "not-the-secret", ca=ca) as stranger:
-        with evidence.judge("a wrong secret is refused"):
-            with pytest.raises(RestRefused) as refused:
-                stranger.create_session()
-            assert refused.value.status == 401
+    stranger = ClassroomApi(url, "not-the-secret", ca=ca)
+    with stranger, evidence.judge("a wrong secret is refused"):
+        with pytest.raises(RestRefused) as refused:
+            stranger.create_session()
+        assert refused.value.status == 401
 
 
 @pytest.mark.criterion("SAAS-03")

@@ -1,0 +1,15 @@
+*** Settings ***
+Documentation       The dedicated hosts, as deployment scripts and strangers meet them.
+Library             iec4_keywords.hosts.Hosts
+
+
+*** Test Cases ***
+Deployment Scripts Reach Every Host
+    [Documentation]    Deployment scripts reach every dedicated host over SSH with the accounts' keys.
+    [Tags]    OS-02
+    Every Account's Key Opens Its Host
+
+Root Is Refused
+    [Documentation]    Nobody logs in to a host as root.
+    [Tags]    OS-05
+    Nobody Gets In As    root
