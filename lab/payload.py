@@ -26,14 +26,17 @@ def cache_dir() -> Path:
     return directory
 
 
-def python_runtime(distributions: Iterable[str], modules: Iterable[str]) -> tuple[Path, str]:
+def python_runtime(
+    distributions: Iterable[str], modules: Iterable[str], *, without: Iterable[str] = ()
+) -> tuple[Path, str]:
     """An archive to put on PYTHONPATH: installed distributions, with what they need, and
     modules of the suite (``"lab/tars"``, ``"lab/wait.py"``), which keep their paths.
 
+    ``without``: distributions (canonical names) that are needed in name only, and left out.
     Returns ``(path, sha256)``. Raises `ToolMissing` for a distribution that is not installed.
     """
     files: dict[str, Path] = {}
-    for distribution in sorted(_closure(distributions)):
+    for distribution in sorted(_closure(distributions) - set(without)):
         files.update(_files_of(distribution))
     for module in modules:
         files.update(_source_files(ROOT / module))

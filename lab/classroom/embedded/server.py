@@ -1,0 +1,74 @@
+"""The embedded classroom backend as one server: TLS, REST, signalling and media together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from lab.classroom.embedded.media import MediaFaults, MediaPlane
+from lab.classroom.embedded.model import VERSION, Sessions
+from lab.classroom.embedded.rest import Rest
+from lab.classroom.embedded.rooms import Rooms
+from lab.classroom.loopback_ice import gather_on
+from lab.faultflags import FaultFlags
+
+log = logging.getLogger("classroom")
+
+#: Every so many seconds, sessions that nobody ever joined are looked for.
+GARBAGE_INTERVAL_S = 900.0
+#: How long connections may take to end when the server stops, in seconds.
+SHUTDOWN_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to listen, with which certificate; ``home`` is where faults are injected."""
+
+    home: Path
+    host: str
+    port: int
+    cert: Path
+    key: Path
+    secret_file: Path
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set; raises `OSError` if the port is taken."""
+    gather_on(settings.host)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(settings.cert, settings.key)
+    faults = FaultFlags(settings.home)
+    media = MediaPlane(
+        MediaFaults(
+            blackhole=lambda: faults.active("classroom.media-blackhole"),
+            silence=lambda: faults.active("classroom.media-silence"),
+        )
+    )
+    rooms = Rooms(Sessions(), media, faults)
+    secret = settings.secret_file.read_text().rstrip("\n")
+    rest = Rest(rooms, f"{settings.host}:{settings.port}", secret, stop)
+    runner = web.AppRunner(rest.application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(
+            runner, settings.host, settings.port, ssl_context=tls, reuse_address=True
+        ).start()
+        log.info(
+            "embedded classroom backend (OpenVidu %s) on https://%s:%s",
+            VERSION, settings.host, settings.port,
+        )  # fmt: skip
+        while not stop.is_set():
+            rooms.sessions.collect_garbage(int(time.time() * 1000))
+            try:
+                await asyncio.wait_for(stop.wait(), GARBAGE_INTERVAL_S)
+            except TimeoutError:
+                continue
+    finally:
+        await rooms.close()
+        await runner.cleanup()

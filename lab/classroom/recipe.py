@@ -1,0 +1,116 @@
+"""How the classroom gets onto its host: in an embedded lab, our backend on a tars-agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blueprints.errors import ConfigError
+from lab import service
+from lab.classroom.probe import ENDPOINT, SECRET, SYSTEM, probe
+from lab.payload import python_runtime
+from lab.recipe import Await, Command, Install, Recipe, Step, Write
+from lab.session import Lab
+
+#: The role on whose first host the backend runs.
+ROLE = "tars-agent"
+#: What the backend needs of the suite; nothing else of it travels.
+MODULES = (
+    "lab/__init__.py",
+    "lab/errors.py",
+    "lab/faultflags.py",
+    "lab/secrets.py",
+    "lab/classroom/__init__.py",
+    "lab/classroom/loopback_ice.py",
+    "lab/classroom/messages.py",
+    "lab/classroom/signalling.py",
+    "lab/classroom/token.py",
+    "lab/classroom/wire.py",
+    "lab/classroom/embedded",
+)
+
+# From the host account's home directory.
+_HOME = "classroom"
+_RUNTIME = f"{_HOME}/runtime"
+_CERTIFICATE = f"{_HOME}/server.pem"
+_KEY = f"{_HOME}/server-key.pem"
+_SECRET_FILE = f"{_HOME}/secret"
+
+
+def recipe(lab: Lab) -> Recipe:
+    """The recipe for this kind of lab; raises `ConfigError` where there is none."""
+    if lab.inventory.kind == "embedded":
+        return EmbeddedClassroom()
+    raise ConfigError(
+        f"the suite does not deploy the classroom on a {lab.inventory.kind} lab: say "
+        f"systems.{SYSTEM}.adopted: true, with its endpoint and secret, to use one that is there"
+    )
+
+
+def runtime() -> tuple[Path, str]:
+    """The archive that the backend runs from: ``(path, sha256)``. PyAV stays behind."""
+    return python_runtime(["aiohttp", "aiortc"], MODULES, without=["av"])
+
+
+@dataclass(frozen=True)
+class IssueCertificate(Step):
+    """Have the lab's CA issue a server certificate for ``address``, once."""
+
+    state: Path
+    address: str
+
+    def execute(self, lab: Lab) -> str:
+        from lab.loopback import ca
+
+        host = lab.host(self.host)
+        if host.run(["test", "-s", _CERTIFICATE, "-a", "-s", _KEY]).ok:
+            return "unchanged"
+        certificate, key = ca.issue(self.state, self.address)
+        host.put(key, _KEY, mode=0o600)
+        host.put(certificate, _CERTIFICATE)
+        return "done"
+
+    def describe(self) -> str:
+        return f"write {_CERTIFICATE} and {_KEY} for {self.address}"
+
+
+class EmbeddedClassroom(Recipe):
+    """Our OpenVidu-2.13-compatible backend, on the address of its endpoint."""
+
+    system = SYSTEM
+
+    def steps(self, lab: Lab) -> list[Step]:
+        host = _host(lab)
+        address, port = lab.address(SYSTEM, ENDPOINT)
+        state = lab.inventory.state
+        secret = lab.secret(SYSTEM, SECRET)
+        if state is None or secret is None:
+            raise ConfigError(
+                f"lab {lab.inventory.name} is not up: it has no CA or no secret for the classroom"
+            )
+        argv = [
+            "python3", "-m", "lab.classroom.embedded.backend",
+            "--home", ".", "--listen", f"{address}:{port}",
+            "--cert", _CERTIFICATE, "--key", _KEY, "--secret-file", _SECRET_FILE,
+        ]  # fmt: skip
+        return [
+            Install("bring the embedded classroom backend", host, _RUNTIME, runtime),
+            IssueCertificate("issue its certificate", host, state, address),
+            Write("write its secret", host, _SECRET_FILE, secret.encode(), 0o600),
+            service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}),
+            Await("the classroom answers GET /config", host, probe),
+        ]
+
+    def removal(self, lab: Lab) -> list[Step]:
+        host = _host(lab)
+        return [
+            service.stop(host, SYSTEM),
+            Command("remove the classroom's files", host, ["rm", "-rf", _HOME]),
+        ]
+
+
+def _host(lab: Lab) -> str:
+    hosts = lab.inventory.with_role(ROLE)
+    if not hosts:
+        raise ConfigError(f"lab {lab.inventory.name} has no host with the role {ROLE}")
+    return hosts[0]
