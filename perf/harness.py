@@ -1,0 +1,236 @@
+"""Inside a Locust process: users that keep a pace, one window, and its result.
+
+A Locust file derives its users from `LoadUser` and says `load_with(ItsUser)`. It then works
+under the engine, which hands over a plan, and by itself: ``locust -f perf/rpc.py``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+import time
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+import gevent
+from gevent.event import Event
+from locust import User, constant, events, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.exception import StopUser
+
+from blueprints.errors import ConfigError
+from lab.errors import LabError, WaitTimeout
+from lab.wait import wait_for
+from perf import handover
+from perf.generator import GeneratorMonitor
+from perf.load import Conditions, GeneratorHealth, LoadPlan, LoadResult, plan_from_json
+from perf.observer import Observer
+from perf.pace import Pace, counts_from
+
+log = logging.getLogger("perf")
+
+#: The window of a load that a person ends: a day.
+_UNTIL_STOPPED_S = 86_400.0
+
+
+class LoadUser(User):  # type: ignore[misc]
+    """A user that acts when its pace says so, and reports to the load's observer.
+
+    Subclasses say what they need (`arranged`), what they do (`act`) and, around it, what is
+    not timed (`prepare`, `settle`).
+    """
+
+    abstract = True
+    wait_time = constant(0)
+    #: What Locust's own table and the log call the action.
+    action: ClassVar[str]
+    #: The plan when no engine gives one.
+    plan: ClassVar[LoadPlan]
+    #: Payload of one action, and distributions whose versions matter.
+    body_bytes: ClassVar[int]
+    distributions: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.load: Load = environment.load
+        self._pace = self.load.new_pace()
+
+    @classmethod
+    def arranged(cls, host: str | None, plan: LoadPlan) -> AbstractContextManager[Any]:
+        """What all users share, made once: yields `Load.target`; ``host`` is ``--host``.
+
+        Raises `LabError` or `ConfigError`: then there is no load.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Before an action, while its time has not come."""
+
+    def act(self) -> None:
+        """The action that is timed. Raises `LabError` or `OSError` when it failed."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """After an action that succeeded."""
+
+    @task
+    def turn(self) -> None:
+        due = self._pace.take()
+        prepared = self.load.observer.attempt(self.prepare)
+        ready = time.perf_counter()
+        self.load.pause(0.0 if due is None else due - ready)
+        began = time.perf_counter()
+        if prepared and self.load.observer.measure(self.act, counts_from(due, ready, began)):
+            self.settle()
+
+
+class Load:
+    """The load that this process puts on: its plan, its window, what its users share."""
+
+    def __init__(self, user: type[LoadUser], environment: Environment) -> None:
+        self.target: Any = None
+        self.plan = _plan(user, environment)
+        self.observer = Observer(None if handover.RESULT in os.environ else self._tell_locust)
+        self._user = user
+        self._environment = environment
+        self._resources = ExitStack()
+        self._over = Event()
+        self._monitor = GeneratorMonitor(self._over.wait)
+        self._health: GeneratorHealth | None = None
+        self._defect: str | None = None
+        self._paces = 0
+        self._start = 0.0
+        self._conductor: Any = None
+
+    # -- for users ----------------------------------------------------------------------
+
+    def new_pace(self) -> Pace:
+        """The pace of one more user."""
+        self._start = self._start or time.perf_counter()
+        self._paces += 1
+        return Pace.of(self.plan, self._paces - 1, self._start)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raises `StopUser` when the load is over before or meanwhile."""
+        if self._over.wait(seconds) if seconds > 0 else self._over.is_set():
+            raise StopUser
+
+    # -- from Locust's events -----------------------------------------------------------
+
+    def arrange(self) -> None:
+        """Make what the users share; ends the process when that cannot be made."""
+        try:
+            made = self._user.arranged(self._environment.host, self.plan)
+            self.target = self._resources.enter_context(made)
+        except (LabError, ConfigError) as error:
+            handover.write_broken(str(error))
+            log.error("the load cannot be put on: %s", error)
+            sys.exit(1)
+
+    def all_users_are_there(self, **_: object) -> None:
+        if self._conductor is None:
+            gevent.spawn(self._monitor.watch)
+            self._conductor = gevent.spawn(self._conduct)
+
+    def note_defect(self, exception: Exception, **_: object) -> None:
+        """A user raised what is neither the system's failure nor its own end."""
+        self._defect = self._defect or f"{type(exception).__name__}: {exception}"
+
+    def end(self, **_: object) -> None:
+        """Close the window, if it is open, and hand over the result."""
+        self._close_window()
+        self._resources.close()
+        if self._defect is not None:
+            handover.write_broken(f"a load user has a defect: {self._defect}")
+        elif self._health is None:
+            handover.write_broken("the load ended before its window opened")
+        else:
+            result = self._result(self._health)
+            handover.write_result(result)
+            log.info("%s", result.summary())
+            for spoilt in result.spoilt_by:
+                log.warning("these figures say nothing about the system: %s", spoilt)
+
+    def _conduct(self) -> None:
+        """Warm up, open the window, close it, give what is in flight its time-out, quit."""
+        if self._over.wait(self.plan.warm_up_s):
+            return
+        self.observer.open()
+        self._monitor.start()
+        self._over.wait(self.plan.window_s)
+        self._close_window()
+        with suppress(WaitTimeout):  # what is still in flight then counts as unanswered
+            wait_for(
+                "the end of what is in flight",
+                lambda: self.observer.in_flight == 0,
+                timeout=self.plan.timeout_s,
+            )
+        self._environment.runner.quit()
+
+    def _close_window(self) -> None:
+        if self.observer.is_open:
+            self.observer.close()
+            self._health = self._monitor.stop()
+        self._over.set()
+
+    def _result(self, health: GeneratorHealth) -> LoadResult:
+        names = ("locust", "gevent", "numpy", *self._user.distributions)
+        return LoadResult(
+            plan=self.plan,
+            conditions=Conditions(
+                cores=len(os.sched_getaffinity(0)),
+                machine=platform.machine(),
+                body_bytes=self._user.body_bytes,
+                connections=self._paces,
+                versions={"python": platform.python_version(), **{n: version(n) for n in names}},
+            ),
+            window_s=self.observer.window_s,
+            latencies=self.observer.latencies,
+            succeeded_in_window=self.observer.succeeded_in_window,
+            failures=self.observer.failures,
+            generator=health,
+        )
+
+    def _tell_locust(self, latency_us: float, error: Exception | None) -> None:
+        """For people who watch Locust's own table; its whole milliseconds decide nothing."""
+        self._environment.events.request.fire(
+            request_type="iec4",
+            name=self._user.action,
+            response_time=latency_us / 1000,
+            response_length=0,
+            exception=error,
+            context={},
+        )
+
+
+def load_with(user: type[LoadUser]) -> None:
+    """Have this Locust process put on the load of ``user``."""
+
+    @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+    def stay_on_loopback(parser: LocustArgumentParser) -> None:
+        parser.set_defaults(web_host="127.0.0.1")
+
+    @events.init.add_listener  # type: ignore[untyped-decorator]
+    def begin(environment: Environment, **_: object) -> None:
+        environment.load = load = Load(user, environment)
+        environment.events.spawning_complete.add_listener(load.all_users_are_there)
+        environment.events.user_error.add_listener(load.note_defect)
+        environment.events.quitting.add_listener(load.end)
+        load.arrange()
+
+
+def _plan(user: type[LoadUser], environment: Environment) -> LoadPlan:
+    """The engine's plan, else the user's own with what the command line says."""
+    if handover.PLAN in os.environ:
+        return plan_from_json(os.environ[handover.PLAN])
+    options = environment.parsed_options
+    return replace(
+        user.plan,
+        users=options.num_users or user.plan.users,
+        window_s=float(options.run_time or _UNTIL_STOPPED_S),
+    )

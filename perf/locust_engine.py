@@ -1,0 +1,112 @@
+"""The Locust engine: one headless Locust process per load, bounded, and its own figures unused.
+
+Locust's monkey patches stay in that process. Its percentiles are whole milliseconds, so what
+counts comes from `perf.observer` by way of a file.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lab.errors import LabError
+from perf import handover
+from perf.load import LoadPlan, LoadResult, plan_to_json
+
+PERF = Path(__file__).parent
+
+#: Seconds that Locust gets to start, and its users to leave politely when told to stop.
+START_S = 20
+STOP_S = 3
+_TAIL_BYTES = 64 * 1024
+
+
+class LocustEngine:
+    """Puts on the load of one Locust file.
+
+    ``environment`` is added to the process's variables (a task's, which names the lab);
+    ``host`` is Locust's ``--host``. ``keep_log`` is given what each process wrote, its last
+    64 KiB.
+    """
+
+    def __init__(
+        self,
+        locustfile: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        host: str | None = None,
+        keep_log: Callable[[str], None] | None = None,
+    ) -> None:
+        self._locustfile = locustfile
+        self._environment = environment or {}
+        self._host = host
+        self._keep_log = keep_log
+
+    def run(self, plan: LoadPlan) -> LoadResult:
+        """Put the load on, once; ends within the plan's times, `START_S` and `STOP_S`.
+
+        Raises `LabError` when there was no load: nothing to be judged.
+        """
+        run_time = math.ceil(plan.warm_up_s + plan.window_s + plan.timeout_s) + STOP_S
+        bound = START_S + run_time + STOP_S + plan.timeout_s
+        with tempfile.TemporaryDirectory(prefix="iec4-load-") as place:
+            result, log = Path(place) / "result.json", Path(place) / "log"
+            try:
+                status = self._locust(plan, run_time, bound, result, log)
+            finally:
+                told = _tail(log)
+                if self._keep_log is not None:
+                    self._keep_log(told)
+            try:
+                return handover.read(result)
+            except handover.LoadBroken as broken:
+                found = str(broken)
+                if status is None:
+                    found += f"; it was ended after {bound:.0f} s"
+                raise LabError(
+                    f"no load could be put on with {self._locustfile.name}",
+                    found=found,
+                    expected="a result",
+                    evidence=told,
+                ) from broken
+
+    def _locust(
+        self, plan: LoadPlan, run_time: int, bound: float, result: Path, log: Path
+    ) -> int | None:
+        """Run Locust to its end; return its exit status, None if it had to be ended."""
+        users = str(plan.users)
+        argv = [sys.executable, "-m", "locust", "-f", str(self._locustfile), "--headless"]
+        argv += ["-u", users, "-r", users, "-t", f"{run_time}s", "--stop-timeout", str(STOP_S)]
+        argv += ["--only-summary"]
+        if self._host is not None:
+            argv += ["--host", self._host]
+        # What a person has set up for Locust elsewhere is not to steer this one.
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOCUST_")}
+        handed = {handover.PLAN: plan_to_json(plan), handover.RESULT: str(result)}
+        with log.open("wb") as out:
+            try:
+                return subprocess.run(
+                    argv,
+                    cwd=result.parent,
+                    env={**inherited, **self._environment, **handed},
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    timeout=bound,
+                    check=False,
+                ).returncode
+            except subprocess.TimeoutExpired:
+                return None
+
+
+def _tail(log: Path) -> str:
+    if not log.exists():
+        return ""
+    with log.open("rb") as text:
+        text.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return text.read().decode(errors="replace")
