@@ -13,7 +13,7 @@ from lab.inventory import HostEntry
 class Hosts(CriterionLibrary):
     """Log-ins to every host of the lab."""
 
-    @keyword
+    @keyword("Every Account's Key Opens Its Host")
     def every_account_s_key_opens_its_host(self) -> None:
         """Judged: the key that the inventory names for an account is accepted."""
         with evidence().judge("every account's key opens its host"):
