@@ -64,8 +64,10 @@ class Participant:
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
         self._end: LabError | None = None
-        self._publishing: tuple[str, Peer] | None = None
+        self._published: str | None = None
         self._listeners: dict[str, Listener] = {}
+        #: By the name that the server's candidates give: our stream's id for what we publish,
+        #: ``OURCONNECTION_STREAM`` for what we receive.
         self._peers: dict[str, Peer] = {}
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ping())]
 
@@ -104,7 +106,7 @@ class Participant:
         try:
             connected = time.monotonic() - started
             # The first ping goes ahead, unawaited, as the browser client's does.
-            await socket.send(participant._core.ping(time.monotonic()).text)
+            await participant._send(participant._core.ping(time.monotonic()))
             call = participant._core.join_room(token, metadata=metadata)
             joined: Joined = await participant._ask(call, timeout=max(0.1, timeout - connected))
         except BaseException:
@@ -139,12 +141,10 @@ class Participant:
 
     async def close(self) -> None:
         """End everything at once, without leaving first: to the server, a network failure."""
-        for peer in (*self._peers.values(),):
-            await peer.close()
-        for listener in (*self._listeners.values(),):
-            await listener.close()
-        self._peers.clear()
-        self._listeners.clear()
+        while self._listeners:
+            await self._listeners.popitem()[1].close()
+        while self._peers:
+            await self._peers.popitem()[1].close()
         await self._socket.close()  # bounded by close_timeout; no reason, which would leave a ghost
         for task in self._tasks:
             task.cancel()
@@ -163,7 +163,7 @@ class Participant:
 
         Raises `SignallingRefused` (401: a SUBSCRIBER), `MediaFailed`, `WaitTimeout`.
         """
-        peer = Peer(self._server_address())
+        peer, endpoint = Peer(self._server_address()), ""
         tracks = [track for track in (audio, video) if track is not None]
         try:
             offer = await peer.offer_to_send(tracks)
@@ -173,15 +173,17 @@ class Participant:
                 video=video is not None,
                 dimensions=video.dimensions if video else (0, 0),
             )
-            # Kurento's candidates name the stream, whose id only its answer tells.
             published: Published = await self._ask(call, timeout=timeout)
-            self._peers[published.id] = peer
-            await self._hand_over(published.id, peer)
+            endpoint = published.id
+            self._peers[endpoint] = peer
+            await self._hand_over(endpoint, peer)
             await peer.accept(published.sdp_answer, timeout=timeout)
         except BaseException:
+            self._peers.pop(endpoint, None)
             await peer.close()
             raise
-        return published.id
+        self._published = endpoint
+        return endpoint
 
     async def subscribe(
         self,
@@ -219,8 +221,9 @@ class Participant:
     async def unpublish(self) -> None:
         """Stop publishing. 105: not publishing."""
         await self._ask(self._core.unpublish_video())
-        for endpoint in [name for name in self._peers if name.endswith(self.connection_id)]:
-            await self._peers.pop(endpoint).close()
+        if self._published is not None and (peer := self._peers.pop(self._published, None)):
+            await peer.close()
+        self._published = None
 
     async def unsubscribe(self, stream: str) -> None:
         """Stop receiving a stream; the server does not mind when it was not received."""
@@ -277,14 +280,18 @@ class Participant:
             if self._end is not None:
                 raise self._end
             async with asyncio.timeout(timeout):
-                await self._socket.send(call.text)
+                await self._send(call)
                 return await answer
         except TimeoutError:
             raise self._too_late(f"no answer to {call.method}", timeout) from None
-        except ConnectionClosed as closed:
-            raise disconnected(f"{call.method} could not be sent", closed) from None
         finally:
             self._answers.pop(call.id, None)
+
+    async def _send(self, call: Call) -> None:
+        try:
+            await self._socket.send(call.text)
+        except ConnectionClosed as closed:
+            raise disconnected(f"{call.method} could not be sent", closed) from None
 
     def _too_late(self, what: str, timeout: float) -> WaitTimeout:
         seen = without_tokens(repr(self._events[-1])) if self._events else "nothing"
@@ -330,16 +337,16 @@ class Participant:
         self._news.set()
 
     async def _hand_over(self, endpoint: str, peer: Peer) -> None:
-        """Give a peer the candidates that came before its endpoint's name was known."""
+        """Give a peer the candidates that came before its stream's id was known."""
         for event in (*self._events,):
             if isinstance(event, IceCandidate) and event.endpoint_name == endpoint:
                 await peer.add_candidate(event)
 
     async def _ping(self) -> None:
-        with suppress(ConnectionClosed):  # `_read` sees that too, and says so
+        with suppress(Disconnected):  # `_read` sees that too, and says so
             while not self._ended.is_set():
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._core.ping_due_in(time.monotonic())):
                         await self._ended.wait()
                         return
-                await self._socket.send(self._core.ping(time.monotonic()).text)
+                await self._send(self._core.ping(time.monotonic()))

@@ -18,6 +18,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from lab.classroom.loopback_ice import addresses_towards, candidates_on
 from lab.classroom.messages import IceCandidate
+from lab.classroom.wire import Malformed
 from lab.errors import LabError, WaitTimeout
 
 
@@ -122,7 +123,7 @@ class Peer:
 
     async def received(self) -> tuple[int, int, int]:
         """Packets received, packets lost (by sequence number), bytes on the transport."""
-        packets = lost = size = 0
+        packets = lost = 0
         transports: dict[str, Any] = {}
         for transceiver in self._receiving():
             for stats in (await transceiver.receiver.getStats()).values():
@@ -143,7 +144,10 @@ def _candidate(found: IceCandidate) -> Any:
     text = found.candidate.removeprefix("candidate:")
     if not text:
         return None
-    candidate = candidate_from_sdp(text)
+    try:
+        candidate = candidate_from_sdp(text)
+    except (ValueError, LookupError, AssertionError) as error:
+        raise Malformed("an ICE candidate is none", found=text) from error
     candidate.sdpMid, candidate.sdpMLineIndex = found.sdp_mid, found.sdp_m_line_index
     return candidate
 

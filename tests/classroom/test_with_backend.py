@@ -1,0 +1,233 @@
+"""The clients against the embedded backend, which runs as a process of its own on 127.0.0.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.classroom.attendee import Attendee, ClassroomLoop
+from lab.classroom.errors import Disconnected, RestRefused, SignallingRefused
+from lab.classroom.messages import (
+    ParticipantEvicted,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantPublished,
+    ParticipantUnpublished,
+    Signal,
+)
+from lab.classroom.rest import ClassroomApi
+from lab.classroom.signalling_only import SilentParticipant
+from lab.classroom.token import Role
+from lab.errors import WaitTimeout
+from lab.wait import wait_for
+from tests.classroom.backend import Backend, running_backend
+from tests.classroom.replay import TlsFiles
+
+
+@pytest.fixture(scope="module")
+def backend(tls: TlsFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    with running_backend(tls, tmp_path_factory.mktemp("home")) as backend:
+        yield backend
+
+
+@pytest.fixture
+def api(backend: Backend) -> Iterator[ClassroomApi]:
+    with backend.api() as api:
+        yield api
+
+
+@pytest.fixture
+def loop() -> Iterator[ClassroomLoop]:
+    with ClassroomLoop() as loop:
+        yield loop
+
+
+@pytest.fixture
+def session(api: ClassroomApi) -> str:
+    return api.create_session().id
+
+
+class Class:
+    """Joins participants into one session."""
+
+    def __init__(self, backend: Backend, api: ClassroomApi, loop: ClassroomLoop, session: str):
+        self._backend, self._api, self._loop, self.session = backend, api, loop, session
+
+    def join(self, role: Role, name: str = "") -> Attendee:
+        token = self._api.create_token(self.session, role)
+        return self._loop.join(self._backend.url, token, ca=self._backend.ca, metadata=name)
+
+
+@pytest.fixture
+def lesson(backend: Backend, api: ClassroomApi, loop: ClassroomLoop, session: str) -> Class:
+    return Class(backend, api, loop, session)
+
+
+def test_a_student_hears_the_teachers_tone(lesson: Class) -> None:
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    stream = teacher.publish_tone(523.25)
+    published = student.expect(ParticipantPublished, timeout=5)
+    assert [one.id for one in published.streams] == [stream]
+    assert not published.streams[0].has_video
+    listener = student.subscribe(stream)
+    assert listener.first_frame_s is not None
+    assert listener.first_frame_s < 5
+    heard = student.hear(stream, 0.6)
+    assert heard.packets > 15
+    assert heard.lost == 0
+    assert heard.sound is not None
+    assert heard.sound.frequency_hz == pytest.approx(523.25, abs=3)
+    teacher.mute()
+    student.hear(stream, 0.3)
+    muted = student.hear(stream, 0.3).sound
+    assert muted is not None
+    assert muted.frequency_hz is None
+
+
+def test_two_students_hear_the_teacher_and_one_another(lesson: Class) -> None:
+    teacher = lesson.join(Role.MODERATOR)
+    first, second = lesson.join(Role.PUBLISHER), lesson.join(Role.SUBSCRIBER)
+    streams = {teacher.publish_tone(400): 400, first.publish_tone(900): 900}
+    for stream in streams:
+        second.subscribe(stream)
+    for stream, frequency in streams.items():
+        sound = second.hear(stream, 0.4).sound
+        assert sound is not None
+        assert sound.frequency_hz == pytest.approx(frequency, abs=5)
+
+
+def test_pictures_reach_a_student(lesson: Class) -> None:
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    stream = teacher.publish_tone(440, picture=True)
+    assert student.expect(ParticipantPublished, timeout=5).streams[0].has_video
+    student.subscribe(stream, video=True)
+    heard = student.hear(stream, 1.5)
+    assert heard.video_frames > 5
+    assert heard.audio_frames > 40
+
+
+def test_who_joins_and_leaves_is_announced(lesson: Class, api: ClassroomApi) -> None:
+    teacher = lesson.join(Role.MODERATOR, "Ms A")
+    student = lesson.join(Role.SUBSCRIBER, "B")
+    assert teacher.expect(ParticipantJoined, timeout=5).id == student.connection_id
+    assert [other.metadata for other in student.others.values()] == ["Ms A"]
+    there = api.session(lesson.session).connections.content
+    assert {one.connection_id for one in there} == {teacher.connection_id, student.connection_id}
+    student.leave()
+    left = teacher.expect(ParticipantLeft, timeout=5)
+    assert (left.connection_id, left.reason) == (student.connection_id, "disconnect")
+    assert teacher.others == {}
+
+
+def test_unpublishing_and_publishing_again(lesson: Class) -> None:
+    teacher, student = lesson.join(Role.PUBLISHER), lesson.join(Role.SUBSCRIBER)
+    first = teacher.publish_tone(440)
+    student.subscribe(first)
+    teacher.unpublish()
+    gone = student.expect(ParticipantUnpublished, timeout=5)
+    assert (gone.connection_id, gone.reason) == (teacher.connection_id, "unpublish")
+    second = teacher.publish_tone(660)
+    assert second != first
+    student.unsubscribe(first)
+    student.subscribe(second)
+    sound = student.hear(second, 0.4).sound
+    assert sound is not None
+    assert sound.frequency_hz == pytest.approx(660, abs=5)
+
+
+def test_a_used_token_is_refused(lesson: Class, api: ClassroomApi, backend: Backend) -> None:
+    with ClassroomLoop() as loop:
+        token = api.create_token(lesson.session, Role.PUBLISHER)
+        loop.join(backend.url, token, ca=backend.ca)
+        with pytest.raises(SignallingRefused) as refused:
+            loop.join(backend.url, token, ca=backend.ca)
+    assert refused.value.code == 401
+    assert "tok_" not in str(refused.value)
+
+
+def test_roles_are_kept(lesson: Class) -> None:
+    student, other = lesson.join(Role.SUBSCRIBER), lesson.join(Role.PUBLISHER)
+    with pytest.raises(SignallingRefused, match="code 401"):
+        student.publish_tone()
+    with pytest.raises(SignallingRefused, match="code 401"):
+        other.force_disconnect(student.connection_id)
+
+
+def test_subscribing_to_what_is_not_there(lesson: Class) -> None:
+    student = lesson.join(Role.SUBSCRIBER)
+    with pytest.raises(SignallingRefused, match="code 102"):
+        student.subscribe("str_CAM_AAAA_con_NOPE000000")
+
+
+def test_the_moderator_evicts(lesson: Class) -> None:
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.PUBLISHER)
+    stream = student.publish_tone()
+    teacher.force_unpublish(stream)
+    assert teacher.expect(ParticipantUnpublished, timeout=5).reason == "forceUnpublishByUser"
+    teacher.force_disconnect(student.connection_id)
+    evicted = student.expect(ParticipantEvicted, timeout=5)
+    assert (evicted.connection_id, evicted.reason) == (
+        student.connection_id,
+        "forceDisconnectByUser",
+    )
+    end = student.ended()
+    assert isinstance(end, Disconnected)
+    assert end.code == 1000
+
+
+def test_signals_by_participants_and_by_rest(lesson: Class, api: ClassroomApi) -> None:
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    teacher.signal("signal:chat", "grüß Gott", to=[student.connection_id])
+    chat = student.expect(Signal, timeout=5, where=lambda one: one.type == "signal:chat")
+    assert (chat.data, chat.sender) == ("grüß Gott", teacher.connection_id)
+    api.signal(lesson.session, "signal:bell", "5 minutes")
+    for attendee in (teacher, student):
+        bell = attendee.expect(Signal, timeout=5, where=lambda one: one.type == "signal:bell")
+        assert bell.sender is None
+    with pytest.raises(WaitTimeout, match="last seen: Signal"):
+        teacher.expect(Signal, timeout=0.2, where=lambda one: one.type == "signal:chat")
+
+
+def test_rest_ends_stream_connection_and_session(lesson: Class, api: ClassroomApi) -> None:
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.PUBLISHER)
+    stream = student.publish_tone()
+    api.unpublish(lesson.session, stream)
+    assert teacher.expect(ParticipantUnpublished, timeout=5).reason == "forceUnpublishByServer"
+    api.disconnect(lesson.session, student.connection_id)
+    assert student.expect(ParticipantEvicted, timeout=5).reason == "forceDisconnectByServer"
+    api.close_session(lesson.session)
+    assert teacher.expect(
+        ParticipantEvicted, timeout=5, where=lambda one: one.connection_id == teacher.connection_id
+    )
+    with pytest.raises(RestRefused) as gone:
+        api.session(lesson.session)
+    assert gone.value.status == 404
+
+
+def test_a_silent_participant_is_one_among_others(
+    lesson: Class, api: ClassroomApi, backend: Backend
+) -> None:
+    teacher = lesson.join(Role.MODERATOR)
+    token = api.create_token(lesson.session, Role.SUBSCRIBER)
+    with SilentParticipant.join(backend.url, token, ca=backend.ca, metadata="load") as silent:
+        assert teacher.expect(ParticipantJoined, timeout=5).metadata == "load"
+        assert silent.others == 1
+        assert silent.signal("signal:here") < 5
+        assert teacher.expect(Signal, timeout=5).sender == silent.connection_id
+        silent.leave()
+    assert teacher.expect(ParticipantLeft, timeout=5).connection_id == silent.connection_id
+
+
+def test_no_thread_or_child_is_left(lesson: Class, loop: ClassroomLoop) -> None:
+    before = _threads()
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    student.subscribe(teacher.publish_tone())
+    assert _threads() > before
+    loop.close()
+    wait_for("threads to end", lambda: _threads() <= before, timeout=5)
+
+
+def _threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
