@@ -76,6 +76,7 @@ def spellings(value: str) -> set[str]:
     found = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
     found |= {escape(value), escape(value, quote=False)}
     raw = value.encode()
+    found |= {spelling.encode().decode("latin-1") for spelling in found}  # as bytes are searched
     # base64 of a text that ends in the secret ("user:secret"), at each of the three alignments;
     # the first characters depend on what stands before it, so they are left out.
     for shift in range(3):

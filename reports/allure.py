@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -23,8 +24,12 @@ from reports.text import one_line, printable
 TIMEOUT_S = 120
 #: Node's heap; a report of some thousand results needs a tenth of it.
 HEAP_MIB = 512
-#: How much of the generator's own output is looked at, bytes.
+#: The largest file that the generator may write, its own output included, bytes.
+FILE_BYTES = 256 * 1024 * 1024
+#: How much of the end of its output is looked at, bytes.
 OUTPUT_BYTES = 64 * 1024
+#: How much of its last line is told, characters.
+TOLD = 200
 
 _CATEGORIES = {
     Verdict.FAIL: "FAIL: the judged thing is not as it must be",
@@ -191,6 +196,7 @@ def _run(argv: list[str], work: Path, timeout: float) -> str:
             env={"PATH": os.defpath, "HOME": str(work), "NO_COLOR": "1"},
         )
         try:
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AllureFailed(
@@ -203,7 +209,9 @@ def _run(argv: list[str], work: Path, timeout: float) -> str:
     with log.open("rb") as output:
         output.seek(max(0, log.stat().st_size - OUTPUT_BYTES))
         lines = printable(output.read().decode(errors="replace")).split("\n")
-    said = next((one_line(line) for line in reversed(lines) if line.strip()), "it said nothing")
+    said = next((one_line(line) for line in reversed(lines) if line.strip()), "it said nothing")[
+        -TOLD:
+    ]
     if status != 0:
         raise AllureFailed(f"the Allure report was not made: status {status}: {said}")
     return said
