@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from blueprints.config import Document
 from blueprints.errors import ConfigError
 
 DEFINITIONS = Path(__file__).parent / "definitions"
@@ -26,6 +27,7 @@ def render(output: Path | None = None, *, site: Path = SITE) -> dict[str, str]:
     """
     if not site.is_file():
         raise ConfigError(f"{site} is no file; copy {SITE.name} from {DEFINITIONS} and change it")
+    Document(site)  # says where it is no YAML
     shared = sorted(path for path in DEFINITIONS.glob("*.yaml") if path != SITE)
     with tempfile.TemporaryDirectory(prefix="iec4-jobs-") as scratch:
         rendered = Path(scratch) / "rendered"
