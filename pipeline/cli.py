@@ -338,11 +338,14 @@ def fault_clear(
 @jobs_app.command("render")
 def jobs_render(
     output: Annotated[Path | None, typer.Option(help="A directory; stdout unless given.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="Your copy of jobs/definitions/site.yaml.")
+    ] = None,
 ) -> int:
-    """Render the Jenkins jobs as XML. Example: ./iec4 jobs render --output /tmp/jobs"""
-    from jobs.render import render
+    """Render the Jenkins jobs as XML. Example: ./iec4 jobs render --output build/jobs"""
+    from jobs.render import SITE, render
 
-    for name, xml in render(output).items():
+    for name, xml in render(output, site=site or SITE).items():
         if output is None:
             print(xml)
         else:
