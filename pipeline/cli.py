@@ -349,5 +349,5 @@ def jobs_render(
         if output is None:
             print(xml)
         else:
-            print(output / name)
+            print(output / f"{name}.xml")
     return 0
