@@ -24,13 +24,15 @@ from lab.errors import SystemDown
 
 #: The HTTP Basic user; the password is OPENVIDU_SECRET.
 USER = "OPENVIDUAPP"
+#: How much of a strange page an error keeps.
+_EVIDENCE_CHARACTERS = 2000
 
 M = TypeVar("M")
 
 
 @dataclass(frozen=True)
 class Config:
-    """GET /config. ``values`` (all of them) may hold secrets: webhook headers."""
+    """What matters of GET /config. The rest of it may hold secrets: webhook headers."""
 
     version: str = field(metadata={"wire": "VERSION"})
     public_url: str = field(metadata={"wire": "OPENVIDU_PUBLICURL"})
@@ -262,15 +264,20 @@ class ClassroomApi:
         where = f"{answer.request.method} {answer.request.url.path}"
         try:
             return read(kind, answer.json(), where=where)
-        except (ValueError, Malformed) as error:
-            what = error if isinstance(error, Malformed) else "the body is not JSON"
-            raise SystemDown(
-                f"{self.url} does not answer as OpenVidu",
-                found=f"{where}: {what}",
-                expected="the answers of openvidu-server 2.13",
-                advice="check the inventory's endpoint of the classroom",
-                evidence=without_tokens(answer.text),
-            ) from error
+        except Malformed as error:
+            raise self._stranger(str(error), None) from error
+        except ValueError as error:
+            page = without_tokens(answer.text[:_EVIDENCE_CHARACTERS])
+            raise self._stranger(f"{where}: the body is not JSON", page) from error
+
+    def _stranger(self, found: str, evidence: str | None) -> SystemDown:
+        return SystemDown(
+            f"{self.url} does not answer as OpenVidu",
+            found=found,
+            expected="the answers of openvidu-server 2.13",
+            advice="check the inventory's endpoint of the classroom",
+            evidence=evidence,
+        )
 
     def _down(self, what: str, error: httpx.HTTPError) -> SystemDown:
         verification = "CERTIFICATE_VERIFY_FAILED" in str(error)

@@ -112,10 +112,10 @@ class SilentParticipant:
         self._ask(self._core.send_message(kind, data))
         return time.monotonic() - started
 
-    def leave(self) -> None:
-        """Leave the room, and close."""
+    def leave(self, *, timeout: float | None = None) -> None:
+        """Leave the room, and close; None means the time-out given to `join`."""
         try:
-            self._ask(self._core.leave_room())
+            self._ask(self._core.leave_room(), timeout=timeout)
         finally:
             self.close()
 
@@ -129,9 +129,10 @@ class SilentParticipant:
         except ConnectionClosed as closed:
             raise disconnected(f"{call.method} could not be sent", closed) from None
 
-    def _ask(self, call: Call) -> Any:
+    def _ask(self, call: Call, *, timeout: float | None = None) -> Any:
         """Send, and take what comes until it is the answer."""
-        deadline = time.monotonic() + self._timeout
+        patience = self._timeout if timeout is None else timeout
+        deadline = time.monotonic() + patience
         self._send(call)
         last: object = "nothing"
         while (left := deadline - time.monotonic()) > 0:
@@ -144,7 +145,7 @@ class SilentParticipant:
                 case _:
                     last = received or last
         raise WaitTimeout(
-            f"no answer to {call.method} within {self._timeout:g} s",
+            f"no answer to {call.method} within {patience:g} s",
             found=f"last seen: {without_tokens(repr(last))[:300]}",
         )
 

@@ -113,6 +113,15 @@ def test_a_server_that_hangs_up_while_asked(join: Join, tls: TlsFiles) -> None:
     assert (ended.value.code, ended.value.reason) == (1000, "no more")
 
 
+def test_leaving_without_an_answer_still_ends(join: Join, tls: TlsFiles) -> None:
+    with scripted(tls, silent_on("leaveRoom")) as server:
+        participant = join(server.url, TOKEN, ca=tls.ca)
+        with pytest.raises(WaitTimeout, match="no answer to leaveRoom"):
+            participant.leave(timeout=0.3)
+        with pytest.raises(Disconnected):
+            participant.signal("signal:x")
+
+
 def test_where_nobody_listens(join: Join, tls: TlsFiles) -> None:
     with socket.create_server(("127.0.0.1", 0)) as bound:
         port = bound.getsockname()[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from lab.classroom.rest import ClassroomApi
 from lab.classroom.signalling_only import SilentParticipant
 from lab.classroom.token import Role
 from lab.errors import WaitTimeout
+from lab.faultflags import DIRECTORY
 from lab.wait import wait_for
 from tests.classroom.backend import Backend, running_backend
 from tests.classroom.replay import TlsFiles
@@ -47,6 +48,16 @@ def loop() -> Iterator[ClassroomLoop]:
 @pytest.fixture
 def session(api: ClassroomApi) -> str:
     return api.create_session().id
+
+
+@pytest.fixture
+def inject(backend: Backend) -> Iterator[Callable[[str], None]]:
+    """Inject a fault by its flag; all are cleared in the end."""
+    directory = backend.home / DIRECTORY
+    directory.mkdir(parents=True, exist_ok=True)
+    yield lambda name: (directory / name).touch()
+    for flag in directory.iterdir():
+        flag.unlink()
 
 
 class Class:
@@ -135,6 +146,26 @@ def test_unpublishing_and_publishing_again(lesson: Class) -> None:
     sound = student.hear(second, 0.4).sound
     assert sound is not None
     assert sound.frequency_hz == pytest.approx(660, abs=5)
+
+
+def test_silence_instead_of_sound_is_noticed(lesson: Class, inject: Callable[[str], None]) -> None:
+    inject("classroom.media-silence")
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    stream = teacher.publish_tone()
+    student.subscribe(stream)
+    heard = student.hear(stream, 0.5)
+    assert heard.packets > 10
+    assert heard.sound is not None
+    assert heard.sound.frequency_hz is None
+
+
+def test_packets_that_are_dropped_are_missed(lesson: Class, inject: Callable[[str], None]) -> None:
+    inject("classroom.media-blackhole")
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    stream = teacher.publish_tone()
+    student.subscribe(stream, first_frame=False)
+    heard = student.hear(stream, 0.5)
+    assert (heard.packets, heard.audio_frames, heard.sound) == (0, 0, None)
 
 
 def test_a_used_token_is_refused(lesson: Class, api: ClassroomApi, backend: Backend) -> None:
