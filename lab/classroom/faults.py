@@ -37,6 +37,7 @@ FAULTS = (
         _ROLES,
         "nobody in the session is told that somebody has joined",
     ),
+    Fault("classroom.join-slow", _ROLES, "joinRoom is answered 1.5 s late"),
     Fault(
         "classroom.leave-unannounced",
         _ROLES,

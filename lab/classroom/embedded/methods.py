@@ -6,6 +6,7 @@ after its answer; it refuses by raising a `CallFailed`.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable
@@ -35,8 +36,14 @@ _ALREADY_NEGOTIATED = (
 )
 
 
+#: How long joinRoom takes when the fault classroom.join-slow is on, in seconds.
+SLOW_JOIN_S = 1.5
+
+
 async def join_room(call: Call, server_secret: str) -> None:
     """Redeem a token and sit down. The token is used up even if the metadata is then refused."""
+    if call.rooms.faults.active("classroom.join-slow"):
+        await asyncio.sleep(SLOW_JOIN_S)
     session_id, token, secret, platform = (
         call.text(key) for key in ("session", "token", "secret", "platform")
     )
