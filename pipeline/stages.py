@@ -159,9 +159,8 @@ def collect(run: RunDirectory, lab: Lab, progress: Progress) -> None:
 
 def report(run: RunDirectory, progress: Progress, *, html: bool = True) -> list[str]:
     """Write every report from what lies in the run directory; return what went wrong."""
-    from reports.write import write_reports
-
     from lab.nodejs import node_binary, npm_tree
+    from reports.write import write_reports
 
     progress.stage("report")
     tools: tuple[Path, Path] | None = None

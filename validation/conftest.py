@@ -1,5 +1,4 @@
 """Every validation suite works with the suite's pytest plugin (see fixtures/)."""
 
 from fixtures.clients import *  # noqa: F403
-
 from fixtures.plugin import *  # noqa: F403
