@@ -97,16 +97,25 @@ class ResponsePacket(Struct, frozen=True, kw_only=True):
 
 
 def request(
-    request_id: int, servant: str, function: str, body: bytes = b"", *, timeout_ms: int = 3000
+    request_id: int,
+    servant: str,
+    function: str,
+    body: bytes = b"",
+    *,
+    timeout_ms: int = 3000,
+    packet_type: PacketType = PacketType.NORMAL,
+    context: dict[str, str] | None = None,
 ) -> RequestPacket:
-    """A plain call; raises `NotEncodable` for what no packet can hold."""
+    """A call in version TARS; raises `NotEncodable` for what no packet can hold."""
     try:
         return RequestPacket(
+            packet_type=int(packet_type),
             request_id=request_id,
             servant=servant,
             function=function,
             body=body,
             timeout_ms=timeout_ms,
+            context=context or {},
         )
     except ValueError as error:
         raise NotEncodable(f"request {servant}.{function}", found=str(error)) from None
