@@ -164,8 +164,12 @@ def media_type(name: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception as one line: its message without line breaks, or its type's name."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An exception's first line, or its type's name.
+
+    pytest explains an assertion in further lines; they stay in the trace.
+    """
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 @dataclass(frozen=True)

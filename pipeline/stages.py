@@ -30,8 +30,13 @@ ROOT = Path(__file__).resolve().parent.parent
 VALIDATE_TIMEOUT_S = 1200
 PERF_TIMEOUT_S = 600
 
-#: pytest processes beside each other: criteria mostly wait for the lab.
+#: pytest processes beside each other, where it pays: criteria mostly wait for the lab.
 WORKERS = "3"
+FEW = 3
+
+#: The plugins that validation needs. Others that happen to be installed stay out: loading
+#: them costs every worker a second, and one of them shuffles.
+PYTEST_PLUGINS = ("allure_pytest.plugin", "xdist.plugin", "pytest_timeout", "no:cacheprovider")
 
 
 def recipes(lab: Lab, systems: Collection[str]) -> dict[str, Recipe]:
@@ -196,6 +201,7 @@ def _planned(run: RunDirectory, task: Task, *runners: str) -> list[Criterion]:
 def _child(
     run: RunDirectory, task: Task, criteria: Sequence[Criterion], name: str, argv: list[str]
 ) -> Child:
+    """Start a runner; it learns from the environment what to judge, and where."""
     chosen = Task(
         task.inventory,
         task.blueprint,
@@ -208,16 +214,22 @@ def _child(
         name,
         [sys.executable, *argv],
         log=run.logs / f"{name}.log",
-        env={**os.environ, **chosen.environment(), "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            **chosen.environment(),
+            "PYTHONUNBUFFERED": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         cwd=ROOT,
     )
 
 
 def _pytest(run: RunDirectory, task: Task, criteria: list[Criterion]) -> Child:
     folders = sorted({f"validation/{c.layer}" for c in criteria})
-    argv = ["-m", "pytest", *folders, "-p", "no:randomly", "-p", "no:cacheprovider", "-q"]
-    argv += ["--tb=short", f"--alluredir={run.allure_results}"]
-    if len(criteria) > 1:
+    argv = ["-m", "pytest", *folders, "-q", "--tb=short", f"--alluredir={run.allure_results}"]
+    for plugin in PYTEST_PLUGINS:
+        argv += ["-p", plugin]
+    if len(criteria) > FEW:
         argv += ["-n", WORKERS, "--dist=worksteal"]
     return _child(run, task, criteria, "pytest", argv)
 
