@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ssl import SSLContext
 
 import gevent
+from locust.env import Environment
 
 from lab.classroom import probe
 from lab.classroom.rest import ClassroomApi
@@ -76,7 +77,7 @@ class Student(LoadUser):
     body_bytes = len(CLIENT_DATA)
     distributions = ("websockets", "httpx")
 
-    def __init__(self, environment: object) -> None:
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._classroom: Classroom = self.load.target
         self._token: Token | None = None

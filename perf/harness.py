@@ -33,12 +33,13 @@ from perf.observer import Observer
 from perf.pace import Pace, counts_from
 
 log = logging.getLogger("perf")
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every request
 
 #: The window of a load that a person ends: a day.
 _UNTIL_STOPPED_S = 86_400.0
 
 
-class LoadUser(User):  # type: ignore[misc]
+class LoadUser(User):
     """A user that acts when its pace says so, and reports to the load's observer.
 
     Subclasses say what they need (`arranged`), what they do (`act`) and, around it, what is
@@ -54,10 +55,11 @@ class LoadUser(User):  # type: ignore[misc]
     #: Payload of one action, and distributions whose versions matter.
     body_bytes: ClassVar[int]
     distributions: ClassVar[tuple[str, ...]] = ()
+    #: The load that this process puts on; set before there are users.
+    load: ClassVar[Load]
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.load: Load = environment.load
         self._pace = self.load.new_pace()
 
     @classmethod
@@ -95,7 +97,10 @@ class Load:
     def __init__(self, user: type[LoadUser], environment: Environment) -> None:
         self.target: Any = None
         self.plan = _plan(user, environment)
-        self.observer = Observer(None if handover.RESULT in os.environ else self._tell_locust)
+        by_itself = handover.RESULT not in os.environ
+        self.observer = Observer(self._tell_locust if by_itself else None)
+        # Locust's tables stay empty when it is not told of the actions.
+        logging.getLogger("locust.stats_logger").disabled = not by_itself
         self._user = user
         self._environment = environment
         self._resources = ExitStack()
@@ -129,8 +134,7 @@ class Load:
             self.target = self._resources.enter_context(made)
         except (LabError, ConfigError) as error:
             handover.write_broken(str(error))
-            log.error("the load cannot be put on: %s", error)
-            sys.exit(1)
+            sys.exit(f"the load cannot be put on: {error}")
 
     def all_users_are_there(self, **_: object) -> None:
         if self._conductor is None:
@@ -170,6 +174,7 @@ class Load:
                 lambda: self.observer.in_flight == 0,
                 timeout=self.plan.timeout_s,
             )
+        assert self._environment.runner is not None, "the users have a runner"
         self._environment.runner.quit()
 
     def _close_window(self) -> None:
@@ -198,7 +203,8 @@ class Load:
 
     def _tell_locust(self, latency_us: float, error: Exception | None) -> None:
         """For people who watch Locust's own table; its whole milliseconds decide nothing."""
-        self._environment.events.request.fire(
+        happens: Any = self._environment.events
+        happens.request.fire(
             request_type="iec4",
             name=self._user.action,
             response_time=latency_us / 1000,
@@ -217,11 +223,12 @@ def load_with(user: type[LoadUser]) -> None:
 
     @events.init.add_listener  # type: ignore[untyped-decorator]
     def begin(environment: Environment, **_: object) -> None:
-        environment.load = load = Load(user, environment)
-        environment.events.spawning_complete.add_listener(load.all_users_are_there)
-        environment.events.user_error.add_listener(load.note_defect)
-        environment.events.quitting.add_listener(load.end)
-        load.arrange()
+        user.load = Load(user, environment)
+        happens: Any = environment.events  # Locust has no types for it
+        happens.spawning_complete.add_listener(user.load.all_users_are_there)
+        happens.user_error.add_listener(user.load.note_defect)
+        happens.quitting.add_listener(user.load.end)
+        user.load.arrange()
 
 
 def _plan(user: type[LoadUser], environment: Environment) -> LoadPlan:
@@ -229,6 +236,7 @@ def _plan(user: type[LoadUser], environment: Environment) -> LoadPlan:
     if handover.PLAN in os.environ:
         return plan_from_json(os.environ[handover.PLAN])
     options = environment.parsed_options
+    assert options is not None, "Locust was started from its command line"
     return replace(
         user.plan,
         users=options.num_users or user.plan.users,

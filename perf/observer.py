@@ -12,6 +12,8 @@ from perf.histogram import Histogram
 
 #: The reason of an action that never ended; it was cut off with the load.
 UNANSWERED = "unanswered when the load ended"
+#: The reason of an action that began before the window and was in flight through all of it.
+UNANSWERED_THROUGHOUT = "unanswered throughout the window"
 #: Reasons that are told apart; further ones are counted together.
 MAX_REASONS = 20
 OTHER = "other reasons"
@@ -25,6 +27,8 @@ Listener = Callable[[float, Exception | None], None]
 class Observer:
     """Counts the actions that begin between `open` and `close`, whenever they end.
 
+    One that begins earlier and is still unanswered at `close` counts as a failure: a system
+    that hangs from the start is asked nothing within the window.
     For users that take turns in one thread (greenlets, one loop).
     """
 
@@ -37,6 +41,7 @@ class Observer:
         self._failures: Counter[str] = Counter()
         self._open = False
         self._opened = self._closed = 0.0
+        self._early = 0
 
     def open(self) -> None:
         """The window opens."""
@@ -45,6 +50,8 @@ class Observer:
     def close(self) -> None:
         """The window closes; what is in flight still counts when it ends."""
         self._closed, self._open = time.perf_counter(), False
+        if self._early:
+            self._failures[UNANSWERED_THROUGHOUT] += self._early
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +76,9 @@ class Observer:
 
     def _observed(self, act: Callable[[], object], since: float | None) -> bool:
         counted = self._open
+        early = self._opened == 0.0
         self.in_flight += 1
+        self._early += early
         try:
             act()
         except (LabError, OSError) as error:
@@ -83,6 +92,7 @@ class Observer:
             raise
         finally:
             self.in_flight -= 1
+            self._early -= early
         if since is None:
             return True
         if counted:

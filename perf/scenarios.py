@@ -1,0 +1,89 @@
+"""Which load judges which criterion, how hard it presses, and what is read off its result.
+
+The limits stand in the blueprint; a figure is compared with the limit of its name there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from perf.load import LoadPlan, LoadResult
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something read off a result: a measurement before it meets its limit."""
+
+    name: str
+    value: float
+    unit: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A Locust file in this room, pressed as ``plans`` say for each SLO profile.
+
+    ``statement`` is what the criterion's judgement begins with. Figures are named
+    ``<prefix>_p50`` and so on; ``rate_unit`` is the unit of its rate.
+    """
+
+    locustfile: str
+    statement: str
+    prefix: str
+    rate_unit: str
+    plans: Mapping[str, LoadPlan]
+
+    def figures(self, result: LoadResult) -> Iterator[Figure]:
+        """The figures of a result in which something began; latencies only if some succeeded."""
+        if result.succeeded:
+            for percent in (50, 95, 99):
+                yield self._figure(f"p{percent}", result.latencies.percentile(percent), result)
+            yield self._figure("max", result.latencies.max, result)
+        yield Figure(f"{self.prefix}_failures", result.failure_percent, "%", result.began)
+        rate = Figure(f"{self.prefix}_rate", result.rate, self.rate_unit, result.succeeded)
+        yield rate
+
+    def _figure(self, name: str, value_us: float, result: LoadResult) -> Figure:
+        return Figure(f"{self.prefix}_{name}", round(value_us, 1), "us", result.succeeded)
+
+
+#: Criterion → its scenario. The generator may wake late by a tenth of what its criterion's
+#: latency limit allows, or a percentile would be the generator's as much as the system's.
+SCENARIOS: Mapping[str, Scenario] = {
+    "PAAS-20": Scenario(
+        locustfile="rpc.py",
+        statement="remote calls stay quick under load",
+        prefix="rpc",
+        rate_unit="calls/s",
+        plans={
+            "embedded": LoadPlan(users=20, window_s=5, interval_s=0.04, max_oversleep_us=10_000),
+            "lab": LoadPlan(users=50, window_s=30, interval_s=0.05, max_oversleep_us=2_000),
+        },
+    ),
+    "SAAS-20": Scenario(
+        locustfile="classroom.py",
+        statement="students join at the same time within a second",
+        prefix="join",
+        rate_unit="joins/s",
+        plans={
+            "embedded": LoadPlan(
+                users=20,
+                window_s=6,
+                interval_s=2,
+                arrival="burst",
+                timeout_s=5,
+                max_oversleep_us=100_000,
+            ),
+            "lab": LoadPlan(
+                users=50,
+                window_s=30,
+                interval_s=5,
+                arrival="burst",
+                timeout_s=5,
+                max_oversleep_us=100_000,
+            ),
+        },
+    ),
+}
