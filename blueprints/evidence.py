@@ -132,7 +132,7 @@ class Evidence:
         if missed:
             raise AssertionError(
                 ", ".join(
-                    f"{m.name} is {m.value:g} {m.unit}, must be {m.threshold}" for m in missed
+                    f"{m.name} is {m.value:.10g} {m.unit}, must be {m.threshold}" for m in missed
                 )
             )
 

@@ -41,7 +41,7 @@ class Limit(Model):
         return _COMPARE[self.comparison](value, self.value)
 
     def __str__(self) -> str:
-        return f"{self.comparison} {self.value:g} {self.unit}"
+        return f"{self.comparison} {self.value:.10g} {self.unit}"
 
     @classmethod
     def parse(cls, text: str) -> Limit:

@@ -4,7 +4,8 @@ Every power of two between `LOWEST_US` and `HIGHEST_US` is cut into `PER_OCTAVE`
 buckets, so a bucket is at most 1/2048 of its values wide, and its middle is off by at most
 `RELATIVE_ERROR` (0.0244 %). Such a bucket's number stands in the value itself: it is the
 exponent and the first 11 bits of the mantissa of an IEEE 754 double. Recording a batch is
-therefore a shift and a count, in numpy some 4 ns a value.
+therefore a shift and a count: in numpy some 4 ns a value in batches of 10 000, one by one
+0.6 us. A histogram has 416 KiB.
 
 Count, minimum, maximum and sum are exact. Nothing is dropped: values outside the range are
 counted in the two outermost buckets, and percentiles that fall there are the minimum or the
@@ -33,6 +34,7 @@ _BUCKETS = _OCTAVES * PER_OCTAVE
 _SHIFT = 52 - _BITS
 #: What makes `LOWEST_US` bucket 1; bucket 0 and the last hold what is out of range.
 _OFFSET = (1023 << _BITS) - 1
+_NOT_FINITE = "a latency is a finite number of microseconds"
 _FORMAT = "iec4 log-linear histogram 1"
 
 
@@ -48,7 +50,13 @@ class Histogram:
 
     def record(self, value_us: float) -> None:
         """Record one value; raises ValueError unless it is finite."""
-        self.record_batch(np.array([value_us]))
+        if not math.isfinite(value_us):
+            raise ValueError(_NOT_FINITE)
+        self._counts[_bucket(value_us)] += 1
+        self._count += 1
+        self._sum += value_us
+        self._min = min(self._min, value_us)
+        self._max = max(self._max, value_us)
 
     def record_batch(self, values_us: npt.ArrayLike) -> None:
         """Record a one-dimensional array of values, all of them or (ValueError) none.
@@ -62,7 +70,7 @@ class Histogram:
             return
         total = float(values.sum())
         if not math.isfinite(total):
-            raise ValueError("a latency is a finite number of microseconds")
+            raise ValueError(_NOT_FINITE)
         buckets = (values.view(np.int64) >> _SHIFT) - _OFFSET
         np.clip(buckets, 0, _BUCKETS + 1, out=buckets)
         np.add.at(self._counts, buckets, 1)
@@ -182,6 +190,16 @@ class Histogram:
         if int(made._counts.sum()) != made._count:
             raise ValueError("a damaged histogram: its buckets do not add up to its count")
         return made
+
+
+def _bucket(value_us: float) -> int:
+    """The bucket of one value, as `Histogram.record_batch` finds it for many."""
+    if value_us < LOWEST_US:
+        return 0
+    if value_us >= HIGHEST_US:
+        return _BUCKETS + 1
+    mantissa, exponent = math.frexp(value_us)  # 0.5 <= mantissa < 1
+    return 1 + (exponent - 1) * PER_OCTAVE + int((2 * mantissa - 1) * PER_OCTAVE)
 
 
 def _middle(bucket: int) -> float:

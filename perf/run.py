@@ -224,7 +224,7 @@ def _log_keeper(asked: Task, criterion: Criterion) -> Callable[[str], None] | No
 def _line(outcome: Outcome) -> str:
     criterion = outcome.evidence.criterion
     figures = [
-        f"{m.name} {m.value:g} {m.unit}" + (f" (must be {m.threshold})" if m.threshold else "")
+        f"{m.name} {m.value:.10g} {m.unit}" + (f" (must be {m.threshold})" if m.threshold else "")
         for m in outcome.evidence.measurements
     ]
     text = "; ".join(filter(None, [outcome.reason, ", ".join(figures)]))

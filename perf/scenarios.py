@@ -41,9 +41,9 @@ class Scenario:
             for percent in (50, 95, 99):
                 yield self._figure(f"p{percent}", result.latencies.percentile(percent), result)
             yield self._figure("max", result.latencies.max, result)
-        yield Figure(f"{self.prefix}_failures", result.failure_percent, "%", result.began)
-        rate = Figure(f"{self.prefix}_rate", result.rate, self.rate_unit, result.succeeded)
-        yield rate
+        yield Figure(f"{self.prefix}_failures", round(result.failure_percent, 4), "%", result.began)
+        rate = round(result.rate, 2)
+        yield Figure(f"{self.prefix}_rate", rate, self.rate_unit, result.succeeded)
 
     def _figure(self, name: str, value_us: float, result: LoadResult) -> Figure:
         return Figure(f"{self.prefix}_{name}", round(value_us, 1), "us", result.succeeded)

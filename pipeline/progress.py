@@ -123,3 +123,5 @@ class EventFollower:
                 self._progress.criterion_started(event["criterion"], event["title"])
             elif event["kind"] == "end":
                 self._progress.criterion_ended(event)
+            elif event["kind"] == "step":
+                self._progress.step(f"{event['criterion']}: {event['text']}")
