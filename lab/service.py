@@ -6,8 +6,12 @@ A service lives in ``<home>/.iec4/services/NAME``: ``pid`` (its process group), 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from lab.recipe import Command
+from lab.errors import LabError, SystemDown
+from lab.recipe import Await, Command
+from lab.session import Lab
+from lab.wait import wait_for
 
 _START = """
 dir=.iec4/services/$1; shift
@@ -44,3 +48,39 @@ def start(
 def stop(host: str, name: str) -> Command:
     """Stop service ``name`` and its whole process group: TERM, then KILL after 2 s."""
     return Command(title=f"stop {name}", host=host, argv=["sh", "-c", _STOP, "sh", name])
+
+
+@dataclass(frozen=True)
+class Answers(Await):
+    """Wait until a service answers ``probe``; when it has died instead, say so at once.
+
+    Raises `SystemDown` with the end of the service's log as evidence, or `WaitTimeout`.
+    """
+
+    service: str = ""
+
+    def execute(self, lab: Lab) -> str:
+        host = lab.host(self.host)
+        log: list[str] = []
+
+        def answers_or_died() -> object:
+            try:
+                return self.probe(lab)
+            except (LabError, OSError):
+                if host.run(["sh", "-c", _ALIVE, "sh", self.service]).ok:
+                    raise
+                log.append(
+                    host.run(["tail", "-n", "20", f".iec4/services/{self.service}/log"]).text
+                )
+                return True
+
+        wait_for(self.title, answers_or_died, timeout=self.timeout)
+        if log:
+            lines = log[0].strip().splitlines()
+            raise SystemDown(
+                f"{self.service} ended instead of answering",
+                found=lines[-1] if lines else "an empty log",
+                advice=f"see .iec4/services/{self.service}/log on {self.host}",
+                evidence=log[0],
+            )
+        return "done"

@@ -9,7 +9,7 @@ from blueprints.errors import ConfigError
 from lab import service
 from lab.classroom.probe import ENDPOINT, SECRET, SYSTEM, probe
 from lab.payload import python_runtime
-from lab.recipe import Await, Command, Install, Recipe, Step, Write
+from lab.recipe import Command, Install, Recipe, Step, Write
 from lab.session import Lab
 
 #: The role on whose first host the backend runs.
@@ -98,7 +98,7 @@ class EmbeddedClassroom(Recipe):
             IssueCertificate("issue its certificate", host, state, address),
             Write("write its secret", host, _SECRET_FILE, secret.encode(), 0o600),
             service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}),
-            Await("the classroom answers GET /config", host, probe),
+            service.Answers("the classroom answers GET /config", host, probe, service=SYSTEM),
         ]
 
     def removal(self, lab: Lab) -> list[Step]:

@@ -13,6 +13,12 @@ from lab.inventory import HostEntry
 class Hosts(CriterionLibrary):
     """Log-ins to every host of the lab."""
 
+    @keyword
+    def every_host_answers(self) -> None:
+        """Arranging: a host that is down cannot be judged."""
+        for name, entry, account, _ in _accounts():
+            try_login(name, entry, user=account)
+
     @keyword("Every Account's Key Opens Its Host")
     def every_account_s_key_opens_its_host(self) -> None:
         """Judged: the key that the inventory names for an account is accepted."""

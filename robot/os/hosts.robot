@@ -7,9 +7,11 @@ Library             iec4_keywords.hosts.Hosts
 Deployment Scripts Reach Every Host
     [Documentation]    Deployment scripts reach every dedicated host over SSH with the accounts' keys.
     [Tags]    OS-02
-    Every Account's Key Opens Its Host
+    Given Every Host Answers
+    Then Every Account's Key Opens Its Host
 
 Root Is Refused
     [Documentation]    Nobody logs in to a host as root.
     [Tags]    OS-05
-    Nobody Gets In As    root
+    Given Every Host Answers
+    Then Nobody Gets In As    root

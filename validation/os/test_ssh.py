@@ -8,6 +8,13 @@ from lab.host.connection import LoginAttempt, try_login
 from lab.session import Lab
 
 
+@pytest.fixture(autouse=True)
+def every_host_answers(lab: Lab) -> None:
+    """A host that is down cannot be judged; raises `HostUnreachable`."""
+    for name, entry in lab.inventory.hosts.items():
+        try_login(name, entry, user=entry.accounts[0].name)
+
+
 def attempts(lab: Lab, evidence: Evidence, **credential: object) -> list[tuple[str, LoginAttempt]]:
     """Try to log in to every host, as its first account unless ``user`` is given."""
     tried = []

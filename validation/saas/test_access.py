@@ -5,7 +5,7 @@ import pytest
 from blueprints.evidence import Evidence
 from lab.classroom.errors import RestRefused, SignallingRefused
 from lab.classroom.lesson import Lesson
-from lab.classroom.probe import SYSTEM, api
+from lab.classroom.probe import SYSTEM, api, check_configuration
 from lab.classroom.rest import ClassroomApi
 from lab.classroom.token import Role
 from lab.session import Lab
@@ -15,6 +15,7 @@ OPENVIDU = "2.13.0"
 
 @pytest.mark.criterion("SAAS-01")
 def test_the_classroom_answers_as_openvidu(lab: Lab, evidence: Evidence) -> None:
+    check_configuration(lab)
     with api(lab, timeout=5) as classroom, evidence.judge("the classroom answers as itself"):
         assert classroom.config().version == OPENVIDU
 
