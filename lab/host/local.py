@@ -114,7 +114,8 @@ class LocalHost(Host):
             unfinished.chmod(mode)
             unfinished.replace(target)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             raise HostError(
                 f"{self.name}: could not write {remote}", found=error.strerror
             ) from error
@@ -126,7 +127,8 @@ class LocalHost(Host):
             shutil.copyfile(self.home / remote, unfinished)
             unfinished.replace(local)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             raise HostError(
                 f"{self.name}: could not read {remote}", found=error.strerror
             ) from error

@@ -308,7 +308,8 @@ def _command_line(
         words += ["env", *(f"{name}={value}" for name, value in env.items())]
     if sudo:
         words = ["sudo", "-n", "--", *words]
-    return f"exec 3>&2 2>/dev/null; {shlex.join([*words, *argv])} 2>&3 3>&-; exit $?"
+    # In a subshell, because dash says what killed a command on the command's own stderr.
+    return f"exec 3>&2 2>/dev/null; (exec {shlex.join([*words, *argv])} 2>&3 3>&-); exit $?"
 
 
 def _feed(channel: paramiko.Channel, data: bytes) -> None:
