@@ -29,10 +29,16 @@ class Backend:
     def api(self, secret: str = SECRET) -> ClassroomApi:
         return ClassroomApi(self.url, secret, ca=self.ca, timeout=5)
 
-    def inject(self, fault: str) -> None:
-        """Inject a fault for as long as this backend lives."""
-        (self.home / DIRECTORY).mkdir(parents=True, exist_ok=True)
-        (self.home / DIRECTORY / fault).touch()
+    @contextmanager
+    def faulty(self, fault: str) -> Iterator[None]:
+        """The fault is injected within the context."""
+        flag = self.home / DIRECTORY / fault
+        flag.parent.mkdir(parents=True, exist_ok=True)
+        flag.touch()
+        try:
+            yield
+        finally:
+            flag.unlink()
 
 
 @contextmanager
