@@ -187,6 +187,16 @@ def test_a_server_that_hangs_up(replay: ReplayServer, api: ClassroomApi) -> None
         api.config()
 
 
+def test_a_proxy_in_the_environment_is_not_asked(
+    replay: ReplayServer, tls: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    replay.will_answer(exchange("config-openvidu-version"))
+    with ClassroomApi(replay.url, SECRET, ca=tls.ca) as api:
+        assert api.version() == "2.13.0"
+
+
 def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     for wrong in ("missing", "empty"):

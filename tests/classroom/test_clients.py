@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.classroom.attendee import ClassroomLoop
+from lab.classroom.endpoint import WEBSOCKET_LOG
 from lab.classroom.errors import Disconnected, SignallingRefused
 from lab.classroom.messages import ParticipantJoined, Signal, write_notification
 from lab.classroom.signalling import Code, Failure, format_frame
@@ -72,6 +73,8 @@ def test_a_used_token_is_refused_and_not_shown(
     assert SECRET not in str(refused.value)
     client_logs = [r for r in caplog.records if r.name != "websockets.server"]
     assert not any(SECRET in record.getMessage() for record in client_logs)
+    # Frames, which hold tokens, are written at DEBUG, cut in the middle: not a line of it.
+    assert not [r for r in client_logs if r.name == WEBSOCKET_LOG.name]
 
 
 def silent_on(method: str, *, saying: str | None = None) -> Conduct:
@@ -120,6 +123,25 @@ def test_leaving_without_an_answer_still_ends(join: Join, tls: TlsFiles) -> None
             participant.leave(timeout=0.3)
         with pytest.raises(Disconnected):
             participant.signal("signal:x")
+
+
+def test_a_server_that_does_not_hang_up_after_leaving(tls: TlsFiles) -> None:
+    def conduct(call: dict[str, Any], socket: Any) -> None:
+        good(call | {"method": "any"} if call["method"] == "leaveRoom" else call, socket)
+
+    with scripted(tls, conduct) as server, ClassroomLoop() as loop:
+        me = loop.join(server.url, TOKEN, ca=tls.ca)
+        with pytest.raises(WaitTimeout, match="the server did not close the socket"):
+            me.leave(timeout=0.3)
+
+
+def test_a_proxy_in_the_environment_is_not_asked(
+    join: Join, tls: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "wss_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with scripted(tls, good) as server:
+        join(server.url, TOKEN, ca=tls.ca).leave()
 
 
 def test_where_nobody_listens(join: Join, tls: TlsFiles) -> None:

@@ -127,7 +127,7 @@ def test_a_tone_is_heard_then_muted_then_another() -> None:
         tone.muted = True
         await listener.hear(0.3)  # what was on its way
         muted = await listener.hear(0.3)
-        assert muted.packets > 5
+        assert muted.packets == pytest.approx(15, abs=8)  # of this window alone
         assert muted.sound is not None
         assert muted.sound.frequency_hz is None
         assert muted.sound.energy < heard.sound.energy / 1000

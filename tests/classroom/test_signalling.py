@@ -88,6 +88,7 @@ def test_every_result_of_joining_and_publishing_is_typed_and_comes_back_equal() 
     [
         ('{"method":"ping","id":"906"}', Request("ping", ABSENT, 906)),
         ('{"method":"ping","id":1099511627776}', Request("ping", ABSENT, 0)),
+        ('{"method":"ping","id":2147483648}', Request("ping", ABSENT, -2147483648)),
         ('{"method":"ping","id":1.5}', Request("ping", ABSENT, 1)),
         ('{"method":"ping","id":-7}', Request("ping", ABSENT, -7)),
         ('{"method":"ping","params":null,"id":1}', Request("ping", None, 1)),
