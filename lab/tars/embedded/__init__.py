@@ -1,0 +1,1 @@
+"""The embedded Tars platform: a master and nodes that really deploy, on loopback hosts."""

@@ -1,0 +1,75 @@
+"""The embedded Tars master: ``python3 -m lab.tars.embedded.master --help``.
+
+Name service, registration of nodes and packages by Tars frames on one port, TarsWeb's HTTP
+API on another; all state in ``HOME/.iec4/tars-master``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from aiohttp import web
+
+from lab.faultflags import FaultFlags
+from lab.tars.embedded import options
+from lab.tars.embedded.database import Database
+from lab.tars.embedded.nodes import Nodes
+from lab.tars.embedded.packages import PackageStore
+from lab.tars.embedded.registry import Registry
+from lab.tars.embedded.servants import ServantServer
+from lab.tars.embedded.tasks import TaskRunner
+from lab.tars.embedded.webapi import WebApi
+
+_log = logging.getLogger("embedded tars master")
+
+#: How long tasks left by an earlier master wait for their nodes to come back, seconds.
+_RESUME_AFTER_S = 1.0
+
+
+async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, int]) -> None:
+    """Serve until SIGTERM or SIGINT; ``home`` is the account's home directory."""
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, over.set)
+
+    directory = home / ".iec4" / "tars-master"
+    directory.mkdir(parents=True, exist_ok=True)
+    database = Database(directory / "tars.db")
+    database.node_lost()  # those that are there will say so
+    flags = FaultFlags(home)
+    packages = PackageStore(directory / "packages", database)
+    nodes = Nodes(database)
+    tasks = TaskRunner(database, nodes, flags)
+    left = database.unfinished_tasks()
+
+    servants = ServantServer(Registry(database, nodes, packages, flags, registry).servants())
+    await servants.start(*registry)
+    runner = web.AppRunner(WebApi(database, tasks, packages, flags).application())
+    await runner.setup()
+    await web.TCPSite(runner, *web_address).start()
+    _log.info("registry at %s:%s", *registry)
+    _log.info("web at http://%s:%s", *web_address)
+    resuming = loop.call_later(_RESUME_AFTER_S, tasks.resume, left)
+
+    await over.wait()
+    resuming.cancel()
+    await tasks.close()
+    await runner.cleanup()
+    await servants.close()
+    database.close()
+
+
+def main() -> None:
+    parser = options.parser("lab.tars.embedded.master", __doc__)
+    parser.add_argument("--web", type=options.address, required=True, metavar="HOST:PORT")
+    given = parser.parse_args()
+    options.log_to_stderr()
+    asyncio.run(serve(given.home.absolute(), given.registry, given.web))
+
+
+if __name__ == "__main__":
+    main()

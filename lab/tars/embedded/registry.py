@@ -1,0 +1,231 @@
+"""What the master serves by Tars frames: look-ups for clients, and its side of the nodes.
+
+One port serves QueryObj, RegistryObj, AdminRegObj and PatchObj, which the real one spreads
+over four. Look-ups follow the database at once, where the real one reloads its lists every
+13 s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.faultflags import FaultFlags
+from lab.tars.body import Empty, Int, Struct, decode_body, encode_body, field
+from lab.tars.embedded import interfaces as api
+from lab.tars.embedded.database import Database, Row
+from lab.tars.embedded.nodes import Nodes
+from lab.tars.embedded.packages import PackageStore
+from lab.tars.embedded.servants import Call, Dropped, Function
+from lab.tars.embedded.states import ServerState
+from lab.tars.queryf import QUERY_OBJECT, ById, EndpointF, Endpoints, Found
+
+#: The size of a package's pieces, bytes.
+_PIECE = 1024 * 1024
+
+#: An adapter's endpoint: ``tcp -h HOST -t MS -p PORT -e 0``, in any order.
+_ENDPOINT = re.compile(r"^(?P<kind>tcp|udp)(?=.* -h (?P<host>\S+))(?=.* -p (?P<port>\d+))")
+_TIMEOUT = re.compile(r" -t (\d+)")
+
+#: What tars.lookup-invents shows for an object that nobody deployed.
+_INVENTED = EndpointF(host="127.0.0.1", port=9, timeout=60000, istcp=1, grid=0)
+
+
+class BySet(Struct, frozen=True):
+    """Arguments of findObjectByIdInSameSet and …InSameStation."""
+
+    id: str = field(tag=1)
+    within: str = field(tag=2)
+
+
+class EndpointsWithin(Struct, frozen=True):
+    """Their results."""
+
+    ret: Int = field(tag=0)
+    active: list[EndpointF] = field(tag=3)
+    inactive: list[EndpointF] = field(tag=4)
+
+
+def endpoint(text: str, node_name: str) -> EndpointF | None:
+    """An adapter's endpoint as look-ups show it; None when it is none (a port in words)."""
+    found = _ENDPOINT.match(text)
+    if found is None or int(found["port"]) > 65535:
+        return None
+    timeout = _TIMEOUT.search(text)
+    return EndpointF(
+        host=found["host"],
+        port=int(found["port"]),
+        timeout=int(timeout[1]) if timeout else 3000,
+        istcp=int(found["kind"] == "tcp"),
+        grid=0,
+        groupworkid=-1,
+        grouprealid=-1,
+        weight=-1,
+        node_name=node_name,
+    )
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The master's servants. ``address`` is where they listen: (host, port)."""
+
+    database: Database
+    nodes: Nodes
+    packages: PackageStore
+    flags: FaultFlags
+    address: tuple[str, int]
+
+    def servants(self) -> Mapping[str, Mapping[str, Function]]:
+        return {
+            QUERY_OBJECT: {
+                name: self._unless_deaf(function)
+                for name, function in {
+                    "tars_ping": lambda _: encode_body(Empty()),
+                    "findObjectById": self._find,
+                    "findObjectById4Any": self._find_all,
+                    "findObjectById4All": self._find_all,
+                    "findObjectByIdInSameGroup": self._find_all,
+                    "findObjectByIdInSameSet": self._find_in_set,
+                    "findObjectByIdInSameStation": self._find_in_station,
+                }.items()
+            },
+            api.REGISTRY: {
+                api.REGISTER_NODE.name: self._register_node,
+                api.KEEP_ALIVE.name: self._keep_alive,
+                api.UPDATE_SERVER.name: self._update_server,
+                api.UPDATE_PATCH_RESULT.name: self._update_patch_result,
+                api.GET_SERVERS.name: self._get_servers,
+            },
+            api.ADMIN_REGISTRY: {
+                api.REPORT_NODE.name: self._report_node,
+                api.REPORT_RESULT.name: self._report_result,
+            },
+            api.PATCH: {api.DOWNLOAD.name: self._download},
+        }
+
+    # QueryObj
+
+    def _unless_deaf(self, function: Function) -> Function:
+        def hearing(call: Call) -> bytes:
+            if self.flags.active("tars.registry-deaf"):
+                raise Dropped
+            return function(call)
+
+        return hearing
+
+    def _places(self, name: str) -> tuple[list[EndpointF], list[EndpointF]]:
+        """Active and inactive endpoints of an object."""
+        if name in (QUERY_OBJECT, api.REGISTRY, api.ADMIN_REGISTRY, api.PATCH):
+            host, port = self.address
+            here = endpoint(f"tcp -h {host} -p {port} -t 60000", host)
+            return [here] if here else [], []
+        lists: tuple[list[EndpointF], list[EndpointF]] = [], []
+        rows = self.database.places(name)
+        if rows and self.flags.active("tars.lookup-empty"):
+            return lists
+        if not rows and self.flags.active("tars.lookup-invents"):
+            return [_INVENTED], []
+        for row in rows:
+            found = endpoint(row["endpoint"], row["node_name"])
+            if found is not None:
+                active = row["setting_state"] == row["present_state"] == "active"
+                lists[0 if active else 1].append(found)
+        return lists
+
+    def _find(self, call: Call) -> bytes:
+        active, _ = self._places(decode_body(ById, call.body).id)
+        return encode_body(Found(active=active))
+
+    def _find_all(self, call: Call) -> bytes:
+        active, inactive = self._places(decode_body(ById, call.body).id)
+        return encode_body(Endpoints(ret=0, active=active, inactive=inactive))
+
+    def _find_in_set(self, call: Call) -> bytes:
+        """No server is in a set here, so the whole list; a set reads ``name.area.group``."""
+        asked = decode_body(BySet, call.body)
+        if len(asked.within.split(".")) != 3:
+            return encode_body(EndpointsWithin(ret=-1, active=[], inactive=[]))
+        active, inactive = self._places(asked.id)
+        return encode_body(EndpointsWithin(ret=0, active=active, inactive=inactive))
+
+    def _find_in_station(self, _: Call) -> bytes:
+        return encode_body(EndpointsWithin(ret=-1, active=[], inactive=[]))
+
+    # RegistryObj
+
+    def _register_node(self, call: Call) -> bytes:
+        node = decode_body(api.RegisterNode, call.body)
+        self.database.register_node(node.name, node.info.data_dir, node.info.version)
+        return encode_body(api.Done())
+
+    def _keep_alive(self, call: Call) -> bytes:
+        self.database.node_seen(decode_body(api.KeepAlive, call.body).name)
+        return encode_body(api.Done())
+
+    def _update_server(self, call: Call) -> bytes:
+        update = decode_body(api.UpdateServer, call.body)
+        key = (update.application, update.server_name, update.node_name)
+        self.database.set_present(key, ServerState(update.info.state), update.info.process_id)
+        return encode_body(api.Done())
+
+    def _update_patch_result(self, call: Call) -> bytes:
+        patched = decode_body(api.UpdatePatchResult, call.body).result
+        key = (patched.application, patched.server_name, patched.node_name)
+        self.database.set_patched(key, patched.version, patched.user)
+        return encode_body(api.Done())
+
+    def _get_servers(self, call: Call) -> bytes:
+        asked = decode_body(api.GetServers, call.body)
+        rows = self.database.servers(
+            asked.application or None, asked.server_name or None, asked.node_name
+        )
+        return encode_body(api.Servers(servers=[self._descriptor(row) for row in rows]))
+
+    def _descriptor(self, row: Row) -> api.ServerDescriptor:
+        key = row["application"], row["server_name"], row["node_name"]
+        return api.ServerDescriptor(
+            application=row["application"],
+            server_name=row["server_name"],
+            node_name=row["node_name"],
+            setting_state=row["setting_state"],
+            patch_version=row["patch_version"],
+            adapters={
+                adapter["adapter_name"]: api.AdapterDescriptor(
+                    adapter_name=adapter["adapter_name"],
+                    thread_num=str(adapter["thread_num"]),
+                    endpoint=adapter["endpoint"],
+                    max_connections=adapter["max_connections"],
+                    allow_ip=adapter["allow_ip"],
+                    servant=adapter["servant"],
+                    queuecap=adapter["queuecap"],
+                    queuetimeout=adapter["queuetimeout"],
+                    protocol=adapter["protocol"],
+                )
+                for adapter in self.database.adapters(*key)
+            },
+            server_type=row["server_type"],
+        )
+
+    # AdminRegObj
+
+    def _report_node(self, call: Call) -> bytes:
+        report = decode_body(api.ReportNode, call.body).report
+        self.nodes.reported(report.node_name, call.connection)
+        return encode_body(api.Done())
+
+    def _report_result(self, call: Call) -> bytes:
+        self.nodes.answered(decode_body(api.ReportResult, call.body))
+        return b""
+
+    # PatchObj
+
+    def _download(self, call: Call) -> bytes:
+        asked = decode_body(api.FilePiece, call.body)
+        file = self.packages.file(asked.path)
+        if file is None:
+            return encode_body(api.Piece(ret=-1, data=b""))
+        with file.open("rb") as content:
+            content.seek(asked.position)
+            data = content.read(_PIECE)
+        return encode_body(api.Piece(ret=0 if data else 1, data=data))

@@ -1,0 +1,131 @@
+"""Rows of the database as TarsWeb shows them, and requests as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.tars.embedded.database import Row
+from lab.tars.embedded.states import ItemStatus, task_status
+
+#: The only user of a platform without log-in.
+USER = "admin"
+
+#: What every server row shows that this platform does not have.
+_FIXED = {
+    "enable_set": False,
+    "set_name": None,
+    "set_area": None,
+    "set_group": None,
+    "bak_flag": False,
+    "profile": "",
+    "async_thread_num": 3,
+    "base_path": "",
+    "exe_path": "",
+    "start_script_path": "",
+    "stop_script_path": "",
+    "monitor_script_path": "",
+    "enable_group": False,
+    "ip_group_name": "",
+    "flow_state": "active",
+    "run_type": "",
+    "base_image_id": 0,
+    "source": "",
+}
+#: What deploy_server's answer leaves out of a server's row.
+_NOT_WHEN_DEPLOYED = (
+    "patch_user", "enable_group", "ip_group_name", "flow_state", "base_image_id", "source",
+)  # fmt: skip
+
+
+def server(row: Row) -> Row:
+    """A server, in all of TarsWeb's fields."""
+    return {**row, **_FIXED}
+
+
+def deployed(row: Row) -> Row:
+    """A server as deploy_server's answer shows it: without some of the fields."""
+    return {name: value for name, value in server(row).items() if name not in _NOT_WHEN_DEPLOYED}
+
+
+def application(row: Row) -> Row:
+    """An application; who made it, made its last change."""
+    return {
+        "f_id": row["f_id"],
+        "f_name": row["f_name"],
+        "f_create_person": USER,
+        "f_create_time": row["created"],
+        "f_update_person": USER,
+        "f_update_time": row["created"],
+    }
+
+
+def task(row: Row) -> Row:
+    """A task with its items and their common status."""
+    items = [
+        {
+            "task_no": row["task_no"],
+            "item_no": item["item_no"],
+            "application": item["application"],
+            "server_name": item["server_name"],
+            "node_name": item["node_name"],
+            "command": item["command"],
+            "start_time": item["start_time"],
+            "end_time": item["end_time"],
+            "status": item["status"],
+            "status_info": ItemStatus(item["status"]).name,
+            "execute_info": item["execute_info"],
+            "percent": item["percent"],
+        }
+        for item in row["items"]
+    ]
+    return {
+        "task_no": row["task_no"],
+        "serial": bool(row["serial"]),
+        "status": task_status([item["status"] for item in items]),
+        "create_time": row["create_time"],
+        "userName": USER,
+        "items": items,
+    }
+
+
+def page(rows: list[Any], number: object, size: object) -> Row:
+    """``{count, rows}``; without page and size, all rows."""
+    count = len(rows)
+    if number and size:
+        start = (int(str(number)) - 1) * int(str(size))
+        rows = rows[start : start + int(str(size))]
+    return {"count": count, "rows": rows}
+
+
+def package(row: Row, *, newest: bool) -> Row:
+    """A package as lists show it; the newest one is the default."""
+    return {
+        "default_version": int(newest),
+        "id": row["id"],
+        "server": row["server"],
+        "tgz": row["tgz"],
+        "publish_time": "",
+        "comment": row["comment"],
+        "posttime": row["posttime"],
+        "upload_time": row["posttime"],
+        "upload_user": USER,
+    }
+
+
+def adapter(server_key: tuple[str, ...], asked: Row) -> Row:
+    """An adapter of deploy_server's request as a row. Ports are not looked at, as recorded."""
+    servant = f"{server_key[0]}.{server_key[1]}.{asked['obj_name']}"
+    # The time-out of an endpoint is written in the real one's own default, 60 s.
+    place = f"-h {asked['bind_ip']} -t 60000 -p {asked['port']} -e 0"
+    return {
+        "adapter_name": f"{servant}Adapter",
+        "servant": servant,
+        "endpoint": f"{asked.get('port_type', 'tcp')} {place}",
+        "thread_num": asked.get("thread_num", 5),
+        "max_connections": asked.get("max_connections", 100_000),
+        "queuecap": asked.get("queuecap", 50_000),
+        "queuetimeout": asked.get("queuetimeout", 20_000),
+        "allow_ip": asked.get("allow_ip", ""),
+        "protocol": asked.get("protocol", "tars"),
+        "handlegroup": asked.get("handlegroup", ""),
+    }
