@@ -48,7 +48,7 @@ def _build(sources: str, home: Path, rendered: Path) -> None:
     configuration = home / "jenkins_jobs.ini"
     configuration.write_text("[job_builder]\n")
     argv = [sys.executable, "-W", "ignore", "-m", "jenkins_jobs"]
-    argv += ["--conf", str(configuration), "--ignore-cache", "-l", "warning"]
+    argv += ["--conf", str(configuration), "-l", "warning"]
     argv += ["test", sources, "-o", str(rendered), "--config-xml"]
     environment = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "PATH": os.defpath}
     try:

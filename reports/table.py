@@ -55,7 +55,7 @@ def print_table(results: RunResults, stream: TextIO | None = None) -> None:
     if not stream.isatty():
         stream.write("\n".join([plain(results), *places, ""]))
         return
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    console = Console(file=stream)  # all that it prints is Text, which has no markup
     verdicts = Table(title=Text(_title(results)), title_justify="left", expand=False)
     *narrow, wide = _VERDICT_HEAD
     for head in narrow:

@@ -58,6 +58,7 @@ PACKINGS = {
     "base64": b"data:text/plain;base64," + B64(PLAIN),
     "base64, other alignment": b"data:text/plain;base64," + B64(b"x" + PLAIN),
     "base64 behind a path": b"logs/" + B64(PLAIN),
+    "base64 of html behind a path": b"logs/" + B64(html.escape(f"x {SECRET}").encode()),
     "url-safe base64": base64.urlsafe_b64encode(b"\xff\xfe\xfb" * 9 + PLAIN),
     "base64 of json": B64(json.dumps({"password": SECRET}).encode()),
     "base64 of base64": B64(b"one more: " + B64(b"xy" + PLAIN)),
