@@ -262,5 +262,5 @@ def test_nothing_is_left_open(lesson: Class, loop: ClassroomLoop) -> None:
 
 
 def _open() -> int:
-    """How many file descriptors this process has, beyond those of the loop and of REST."""
+    """How many file descriptors this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
