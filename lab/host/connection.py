@@ -34,8 +34,8 @@ _KEEPALIVE_S = 15
 #: Bytes that may be under way in each direction of a channel.
 _WINDOW = 8 * 1024 * 1024
 
-# Every failure reaches the caller as an exception; paramiko would print it as well.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
+# Every failure reaches the caller as an exception; paramiko would log its traceback as well.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class _Deadline:
@@ -48,6 +48,11 @@ class _Deadline:
     def left(self) -> float:
         """Seconds left; never 0, which would mean "do not wait" or "for ever"."""
         return max(self._end - time.monotonic(), 0.001)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come, or is so near that waiting for it was what failed."""
+        return self.left() < 0.05
 
 
 def connect(
@@ -223,7 +228,7 @@ def _lost_is_unreachable(
     except paramiko.BadAuthenticationType:
         raise
     except paramiko.AuthenticationException as error:
-        if not transport.is_active() or "timeout" in str(error):
+        if not transport.is_active() or deadline.over:
             raise _unreachable(name, entry, deadline, error) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise _unreachable(name, entry, deadline, error) from error
@@ -233,7 +238,7 @@ def _unreachable(
     name: str, entry: HostEntry, deadline: _Deadline, error: Exception
 ) -> HostUnreachable:
     cause = error.__cause__ or error.__context__ or error
-    if isinstance(error, TimeoutError) or "timeout" in str(error).lower():
+    if deadline.over or isinstance(error, TimeoutError):
         found = f"no answer within {deadline.timeout:g} s"
     elif isinstance(cause, EOFError) or isinstance(error, EOFError) or "EOF" in str(error):
         found = "the connection was closed before the login"
