@@ -151,6 +151,7 @@ class Package:
     id: int
     server: str
     tgz: str
+    comment: str
     posttime: str
 
 
@@ -239,6 +240,7 @@ class TarsWeb:
         return _read("add_application", Application, answer)
 
     def applications(self) -> list[Application]:
+        """Every application, with servers or without."""
         rows = self._get("query_application")
         return [_read("query_application", Application, row) for row in rows]
 

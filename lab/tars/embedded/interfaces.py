@@ -176,6 +176,18 @@ REPORT_RESULT = Function("reportResult", ReportResult, Done)
 # Patch: packages, in pieces
 
 
+#: Where tarspatch shows packages.
+PACKAGES = "/TARSBatchPatching"
+
+
+def package_path(server: str, version: str) -> str:
+    """The path by which nodes ask for version ``version`` of ``App.Server``'s package.
+
+    The real one has ``…/App.Server.tgz`` for each server, which the last publish replaced.
+    """
+    return f"{PACKAGES}/{server.replace('.', '/')}/{version}.tgz"
+
+
 class FilePiece(Struct, frozen=True):
     path: str = field(tag=1)
     position: Int = field(tag=2)

@@ -24,7 +24,6 @@ from lab.tars.embedded import interfaces as api
 from lab.tars.embedded import options
 from lab.tars.embedded.configuration import Surroundings
 from lab.tars.embedded.link import Link
-from lab.tars.embedded.packages import face
 from lab.tars.embedded.servants import Call, ServantServer
 from lab.tars.embedded.server import Patience, Rules, Server
 from lab.tars.embedded.startlimit import Limits
@@ -276,7 +275,7 @@ class Node:
 
     async def _download(self, link: Link, asked: api.PatchRequest, archive: Path) -> None:
         digest = md5(usedforsecurity=False)  # the sum that Tars compares
-        path = face(f"{asked.application}.{asked.server_name}", asked.version)
+        path = api.package_path(f"{asked.application}.{asked.server_name}", asked.version)
         with archive.open("wb") as file:
             while True:
                 wanted = api.FilePiece(path, file.tell())

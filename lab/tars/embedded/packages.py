@@ -1,4 +1,4 @@
-"""The packages that were uploaded to the master, and the faces of them that nodes see."""
+"""The packages that were uploaded to the master, and the paths by which nodes ask for them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from pathlib import Path
 
 from lab.tars.embedded.answers import Upload
 from lab.tars.embedded.database import Database, Row
-
-#: Where tarspatch shows packages to nodes: ``<ROOT>/App/Server/<version>.tgz``. The real one
-#: has one file for each server, which the last publish replaced.
-ROOT = "/TARSBatchPatching"
-
-
-def face(server: str, version: str) -> str:
-    """The path by which nodes ask for version ``version`` of ``App.Server``'s package."""
-    return f"{ROOT}/{server.replace('.', '/')}/{version}.tgz"
+from lab.tars.embedded.interfaces import PACKAGES
 
 
 class PackageStore:
@@ -36,9 +28,9 @@ class PackageStore:
         upload.path.replace(place)
         return self._database.add_package(server, tgz, upload.md5, comment)
 
-    def file(self, face: str) -> Path | None:
+    def file(self, path: str) -> Path | None:
         """The file behind a path that a node asks for; None when there is none."""
-        place, _, name = face.removeprefix(f"{ROOT}/").rpartition("/")
+        place, _, name = path.removeprefix(f"{PACKAGES}/").rpartition("/")
         row = self._database.package(name.removesuffix(".tgz"))
         if row is None or row["server"] != place.replace("/", "."):
             return None

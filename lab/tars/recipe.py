@@ -1,0 +1,178 @@
+"""How Tars gets onto its hosts: in an embedded lab, our master, nodes, and a servant on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blueprints.errors import ConfigError
+from lab import service
+from lab.payload import python_runtime
+from lab.recipe import Await, Command, Install, Recipe, Step
+from lab.session import Lab
+from lab.tars.client import TarsClient
+from lab.tars.deployment import deploy_echo
+from lab.tars.echo_client import Echo, Identity
+from lab.tars.package import APPLICATION, ECHO_OBJECT, SERVER, build_package, node_archive
+from lab.tars.probe import REGISTRY, SYSTEM, WEB, probe, tars_web
+from lab.tars.queryf import resolve
+
+MASTER_ROLE = "tars-master"
+AGENT_ROLE = "tars-agent"
+
+#: The version that the deployed echo servant tells of itself.
+ECHO_VERSION = "1.0.0"
+
+#: What master and nodes need of the suite; nothing else of it travels.
+MODULES = (
+    "lab/__init__.py",
+    "lab/errors.py",
+    "lab/faultflags.py",
+    "lab/tars/__init__.py",
+    "lab/tars/body.py",
+    "lab/tars/client.py",
+    "lab/tars/errors.py",
+    "lab/tars/framing.py",
+    "lab/tars/packets.py",
+    "lab/tars/queryf.py",
+    "lab/tars/embedded",
+)
+
+MASTER_SERVICE = "tars-master"
+NODE_SERVICE = "tarsnode"
+
+# From the host account's home directory.
+_MASTER_RUNTIME = "tars/master"
+_NODE_RUNTIME = "tars/node"
+_NODEJS = "tars/nodejs"
+_STATE = (".iec4/tars-master", ".iec4/tarsnode")
+
+
+def recipe(lab: Lab) -> Recipe:
+    """The recipe for this kind of lab; raises `ConfigError` where there is none."""
+    if lab.inventory.kind == "embedded":
+        return EmbeddedTars()
+    raise ConfigError(
+        f"the suite does not deploy Tars on a {lab.inventory.kind} lab: say "
+        f"systems.{SYSTEM}.adopted: true, with its endpoints, to use one that is there"
+    )
+
+
+def master_runtime() -> tuple[Path, str]:
+    """The archive that the master runs from: ``(path, sha256)``."""
+    return python_runtime(["aiohttp", "tarsio"], MODULES)
+
+
+def node_runtime() -> tuple[Path, str]:
+    """The archive that a node runs from: ``(path, sha256)``."""
+    return python_runtime(["tarsio"], MODULES)
+
+
+def node_name(lab: Lab, host: str) -> str:
+    """What the platform calls the node on ``host``: its address, as the real one does."""
+    address = lab.inventory.hosts[host].address
+    if address is None:
+        raise ConfigError(f"lab {lab.inventory.name} is not up: host {host} has no address")
+    return address
+
+
+@dataclass(frozen=True)
+class DeployEcho(Step):
+    """Have the echo servant deployed, published and started on node ``node`` by TarsWeb."""
+
+    node: str
+
+    def execute(self, lab: Lab) -> str:
+        with tars_web(lab) as web:
+            _, changed = deploy_echo(web, self.node, build_package(ECHO_VERSION))
+        return "done" if changed else "unchanged"
+
+    def describe(self) -> str:
+        return (
+            f"TarsWeb: application {APPLICATION}, server {SERVER} on node {self.node}, "
+            f"publish and start version {ECHO_VERSION}"
+        )
+
+
+class EmbeddedTars(Recipe):
+    """The embedded master on the endpoints' host, a node on each tars-agent, and EchoServer."""
+
+    system = SYSTEM
+
+    def steps(self, lab: Lab) -> list[Step]:
+        master = _hosts(lab, MASTER_ROLE)[0]
+        agents = _hosts(lab, AGENT_ROLE)
+        registry = ":".join(map(str, lab.address(SYSTEM, REGISTRY)))
+        web = ":".join(map(str, lab.address(SYSTEM, WEB)))
+        argv = ["python3", "-m", "lab.tars.embedded.master"]
+        options = ["--home", ".", "--registry", registry, "--web", web]
+        steps: list[Step] = [
+            Install("bring the embedded Tars master", master, _MASTER_RUNTIME, master_runtime),
+            service.start(
+                master, MASTER_SERVICE, argv + options, env={"PYTHONPATH": _MASTER_RUNTIME}
+            ),
+        ]
+        for agent in agents:
+            steps += self._node(agent, node_name(lab, agent), registry)
+        names = {node_name(lab, agent) for agent in agents}
+        first = node_name(lab, agents[0])
+        return [
+            *steps,
+            service.Answers(
+                "name service and TarsWeb answer",
+                master,
+                lambda lab: probe(lab) is not None,
+                service=MASTER_SERVICE,
+            ),
+            Await("every tars-agent is a node", master, lambda lab: names <= set(probe(lab))),
+            DeployEcho("deploy the echo servant", agents[0], first),
+            Await("the echo servant answers by name", agents[0], _echoed),
+        ]
+
+    def _node(self, agent: str, name: str, registry: str) -> list[Step]:
+        argv = ["python3", "-m", "lab.tars.embedded.node", "--home", ".", "--name", name]
+        return [
+            Install("bring the embedded Tars node", agent, _NODE_RUNTIME, node_runtime),
+            Install("bring Node.js", agent, _NODEJS, node_archive),
+            Command(
+                "put Node.js on the PATH",
+                agent,
+                ["ln", "-sfn", f"../{_NODEJS}/bin/node", "bin/node"],
+                unless=["test", "-x", "bin/node"],
+            ),
+            service.start(
+                agent,
+                NODE_SERVICE,
+                [*argv, "--registry", registry],
+                env={"PYTHONPATH": _NODE_RUNTIME},
+            ),
+        ]
+
+    def removal(self, lab: Lab) -> list[Step]:
+        agents, masters = _hosts(lab, AGENT_ROLE), _hosts(lab, MASTER_ROLE)
+        services = [(agent, NODE_SERVICE) for agent in agents]
+        services += [(masters[0], MASTER_SERVICE)]
+        files = ["rm", "-rf", "tars", *_STATE]
+        return [
+            *(service.stop(host, name) for host, name in services),
+            *(
+                Command(
+                    "remove Tars' files", host, [*files, *(["bin/node"] if host in agents else [])]
+                )
+                for host, _ in services
+            ),
+        ]
+
+
+def _echoed(lab: Lab) -> Identity:
+    """Ask the deployed echo servant, found by name, who it is."""
+    here = resolve(lab.address(SYSTEM, REGISTRY), ECHO_OBJECT)[0]
+    with TarsClient((here.host, here.port)) as client:
+        return Echo(client).identity()
+
+
+def _hosts(lab: Lab, role: str) -> list[str]:
+    hosts = lab.inventory.with_role(role)
+    if not hosts:
+        raise ConfigError(f"lab {lab.inventory.name} has no host with the role {role}")
+    return hosts
