@@ -12,15 +12,6 @@ from typing import Any, ClassVar, TypeAlias, get_args
 from lab.classroom.signalling import Notification
 from lab.classroom.wire import read, write
 
-#: Why a participant, a stream or a session ended.
-REASONS = frozenset({
-    "unsubscribe", "unpublish", "disconnect", "forceUnpublishByUser", "forceUnpublishByServer",
-    "forceDisconnectByUser", "forceDisconnectByServer", "lastParticipantLeft",
-    "networkDisconnect", "mediaServerDisconnect", "openviduServerStopped",
-    "recordingStoppedByServer", "automaticStop", "sessionClosedByServer",
-})  # fmt: skip
-
-
 # -- parts and results ------------------------------------------------------------------
 
 

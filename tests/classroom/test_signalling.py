@@ -257,6 +257,15 @@ def test_publish_video_has_the_mandatory_parameters(video: bool) -> None:
     }
 
 
+def test_a_candidate_goes_out_as_the_browser_client_sends_it() -> None:
+    sent = [f for d, f in sequence("classroom-three", "A") if d == "c2s"]
+    recorded = next(frame["params"] for frame in sent if frame["method"] == "onIceCandidate")
+    call = SignallingClientCore().on_ice_candidate(
+        recorded["endpointName"], recorded["candidate"], "0", recorded["sdpMLineIndex"]
+    )
+    assert json.loads(call.text)["params"] == recorded
+
+
 def test_the_heartbeat() -> None:
     core = SignallingClientCore()
     assert core.ping_due_in(100.0) == 0.0
