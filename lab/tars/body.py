@@ -18,7 +18,8 @@ types below; float `Float`, double `Double`; string `str`; vector<byte> `bytes`;
 an optional member ``T | None`` with a default: None is not sent.
 
 The codec is tarsio. It reads 32-bit floats but would write them as doubles, which peers
-refuse; `encode_body` writes them. It checks ranges of members, not of list or map items.
+refuse; `encode_body` writes them. A struct checks types and ranges of its members when it is
+made (ValueError), but not ranges of list and map items, nor of a generic struct's.
 """
 
 from __future__ import annotations
