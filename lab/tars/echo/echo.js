@@ -11,6 +11,8 @@ const { version } = require("./package.json");
 
 const FAULTS = path.join(process.env.HOME || os.homedir(), ".iec4", "faults");
 const STARTED = String(Date.now());
+// How late an echo is while the fault tars.echo-slow is on: no limit of ours allows that.
+const SLOW_MS = 100;
 
 const Identity = types.struct("Identity", [
   [0, "host", types.string],
@@ -52,7 +54,8 @@ function echo(type) {
   const run = (value) => {
     if (faulty("tars.echo-deaf")) return null;
     const said = faulty("tars.echo-wrong") ? type.altered(value) : value;
-    return { ret: said, outs: [said] };
+    const result = { ret: said, outs: [said] };
+    return faulty("tars.echo-slow") ? delay(SLOW_MS, result) : result;
   };
   return { takes: [[1, type]], returns: type, outs: [[2, type]], run };
 }
