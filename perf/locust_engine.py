@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lab.errors import LabError
@@ -23,6 +24,8 @@ PERF = Path(__file__).parent
 #: Seconds that Locust gets to start, and its users to leave politely when told to stop.
 START_S = 20
 STOP_S = 3
+#: Seconds that a Locust gets which is told to end at once.
+GRACE_S = 1.0
 _TAIL_BYTES = 64 * 1024
 
 
@@ -88,20 +91,33 @@ class LocustEngine:
         # What a person has set up for Locust elsewhere is not to steer this one.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOCUST_")}
         handed = {handover.PLAN: plan_to_json(plan), handover.RESULT: str(result)}
-        with log.open("wb") as out:
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(
+                argv,
+                cwd=result.parent,
+                env={**inherited, **self._environment, **handed},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
             try:
-                return subprocess.run(
-                    argv,
-                    cwd=result.parent,
-                    env={**inherited, **self._environment, **handed},
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    timeout=bound,
-                    check=False,
-                ).returncode
+                return process.wait(bound)
             except subprocess.TimeoutExpired:
                 return None
+            finally:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, by an interruption mostly: SIGTERM, then SIGKILL."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+    process.kill()
+    process.wait()
 
 
 def _tail(log: Path) -> str:

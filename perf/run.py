@@ -2,7 +2,7 @@
 
 The task comes from the environment, as for pytest and Robot; options stand above it. Results
 go to ``RUN/allure-results``, each process's output to ``RUN/logs``. Ends with 0 when all
-passed or were skipped, 1 when not, 2 when the task cannot be understood.
+passed or were skipped, 1 when not, 2 when the task cannot be understood, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    outcomes = judge_all(found, criteria)
+    try:
+        outcomes = judge_all(found, criteria)
+    except KeyboardInterrupt:
+        return 130  # what was judged until then lies in the run directory
     for outcome in outcomes:
         sys.stdout.write(redactor.text(_line(outcome)))
     good = (Verdict.PASS, Verdict.SKIP)

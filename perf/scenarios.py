@@ -58,7 +58,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         prefix="rpc",
         rate_unit="calls/s",
         plans={
-            "embedded": LoadPlan(users=20, window_s=5, interval_s=0.04, max_oversleep_us=10_000),
+            "embedded": LoadPlan(users=20, window_s=5, interval_s=0.02, max_oversleep_us=10_000),
             "lab": LoadPlan(users=50, window_s=30, interval_s=0.05, max_oversleep_us=2_000),
         },
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab.wait import wait_for
 from perf.load import LoadResult
 from tests.classroom.backend import Backend
 from tests.perf.conftest import write_lab
@@ -119,6 +121,24 @@ def test_a_lab_without_the_system_is_a_skip(run_directory: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert result_of(run_directory, "SAAS-20")["status"] == "skipped"
     assert "the lab has no classroom" in done.stdout
+
+
+def test_an_interruption_ends_it_at_once_and_leaves_nothing(
+    run_directory: Path, classroom_lab: Path, classroom: Backend
+) -> None:
+    argv = [sys.executable, "-m", "perf.run", "--run", str(run_directory)]
+    argv += ["--lab", str(classroom_lab), "--only", "SAAS-20"]
+    with (
+        classroom.api() as api,
+        subprocess.Popen(argv, stderr=subprocess.PIPE, start_new_session=True) as process,
+    ):
+        wait_for("students in the classroom", api.sessions, timeout=30)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(5) == 130
+        assert b"Traceback" not in process.stderr.read()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+        wait_for("the end of the session", lambda: not api.sessions(), timeout=20)
 
 
 @pytest.mark.parametrize(
