@@ -167,7 +167,8 @@ class Environment:
         self._call([str(self.python), "-I", "-m", "ensurepip"], os.environ)
         requirement = self.venv / "uv.lock"
         requirement.write_text(requirement_of("uv", lock.decode()))
-        self._pip("install", "--require-hashes", "--no-deps", "-r", str(requirement))
+        hashed = ["--require-hashes", "--no-deps", "-r", str(requirement)]
+        self._pip("install", "--force-reinstall", *hashed)
         requirement.unlink()
 
     def _install_by_uv(self, uv: Path, lock: Path, project: list[str]) -> None:
