@@ -273,7 +273,7 @@ class TarsWeb:
              "node_name": spec.node_name, "allow_ip": "", "handlegroup": ""}
             for adapter in spec.adapters
         ]  # fmt: skip
-        answer = self._post(
+        self._post(
             "deploy_server",
             {
                 "application": spec.application,
@@ -290,9 +290,9 @@ class TarsWeb:
                 "adapters": adapter_rows,
             },
         )
-        for row in answer["server_conf"]:
-            if row["node_name"] == spec.node_name:
-                return self.server(row["id"])
+        for server in self.servers(spec.application, spec.server_name):
+            if server.node_name == spec.node_name:
+                return server
         raise WebRefused(
             "deploy_server",
             200,

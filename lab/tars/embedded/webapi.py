@@ -10,7 +10,6 @@ import errno
 import random
 import socket
 import sqlite3
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -135,12 +134,13 @@ class WebApi:
 
     async def add_application(self, parameters: Parameters) -> Row:
         name = str(parameters["f_name"])
-        if self._flags.active("tars.application-lost"):
-            return rows.application({"f_id": 0, "f_name": name, "created": time.strftime("%F %T")})
         try:
-            return rows.application(self._database.add_application(name))
+            added = rows.application(self._database.add_application(name))
         except sqlite3.IntegrityError:
             raise system_error() from None
+        if self._flags.active("tars.application-lost"):
+            self._database.delete_application(added["f_id"])
+        return added
 
     async def query_application(self, parameters: Parameters) -> list[Row]:
         found = self._database.applications(parameters.get("f_name", ""))
@@ -192,11 +192,12 @@ class WebApi:
             "server_type": server_type if server_type in _SERVER_TYPES else "",
             "template_name": parameters.get("template_name", ""),
         }
-        if self._flags.active("tars.deploy-lost"):
-            return {"server_conf": [], "tars_node_rst": []}
+        lost = self._flags.active("tars.deploy-lost") and not self._database.servers(*key)
         if adapters:
             self._database.add_server(server, adapters)
         deployed = [rows.deployed(row) for row in self._database.servers(*key)]
+        if lost:
+            self._database.delete_server(key)
         return {"server_conf": deployed, "tars_node_rst": []}
 
     async def auto_port(self, parameters: Parameters) -> list[Row]:
