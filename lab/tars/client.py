@@ -127,7 +127,8 @@ class TarsClient:
         sent = self._sent[request_id]
         try:
             while request_id not in self._answers:
-                if not self._read(sent.deadline):
+                # The clock is asked too: a server that never stops talking is not an answer.
+                if time.monotonic() >= sent.deadline or not self._read(sent.deadline):
                     raise NoAnswer(
                         f"{sent.servant}.{sent.function} at {self.address} did not answer",
                         expected=f"an answer within {sent.timeout:g} s",
@@ -189,7 +190,7 @@ class TarsClient:
 
     def _write(self, frame: bytes, deadline: float) -> None:
         if self._socket is not None and not self._sent:
-            self._look_for_end()
+            self._look_for_end(deadline)
         if self._socket is None:
             self._connect(deadline)
         assert self._socket is not None
@@ -203,10 +204,10 @@ class TarsClient:
                 f"sending to {self.address} failed", found=str(error) or type(error).__name__
             ) from None
 
-    def _look_for_end(self) -> None:
+    def _look_for_end(self, deadline: float) -> None:
         """Notice, before a call is lost on it, that the server closed an idle connection."""
         try:
-            while self._read(0):
+            while self._read(0) and time.monotonic() < deadline:
                 pass
         except (ConnectionLost, MalformedTars):
             self.close()
