@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from blueprints.model import Criterion, Limit
 
@@ -68,6 +68,15 @@ class Attachment:
 class Evidence:
     """What one runner finds out about one criterion."""
 
+    #: What ends a judged step without saying anything about the criterion. A runner adds
+    #: the exceptions by which it passes on an interruption.
+    interruptions: ClassVar[tuple[type[BaseException], ...]] = (
+        KeyboardInterrupt,
+        SystemExit,
+        GeneratorExit,
+        WindowSpoilt,
+    )
+
     def __init__(self, criterion: Criterion, profile: str) -> None:
         self.criterion = criterion
         self.profile = profile
@@ -87,7 +96,7 @@ class Evidence:
         self.judged = True
         try:
             yield
-        except (KeyboardInterrupt, SystemExit, GeneratorExit, WindowSpoilt):
+        except self.interruptions:
             raise
         except BaseException as error:  # a test framework's own failures are no Exception
             evidence = getattr(error, "evidence", None)

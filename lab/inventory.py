@@ -131,6 +131,15 @@ class Inventory(Model):
             ]
         return open_ends
 
+    def require_complete(self) -> None:
+        """Raise `ConfigError` when values are missing; a template cannot be worked on."""
+        if open_ends := self.missing():
+            first = open_ends[0].split(":")[0]
+            raise ConfigError(
+                f"lab {self.name} lacks {len(open_ends)} values, the first is {first}; "
+                f"./iec4 lab check --lab {self.file or self.name} explains each"
+            )
+
 
 def load(name_or_path: str) -> Inventory:
     """Load an inventory by name (one that the suite ships) or by path.

@@ -86,8 +86,7 @@ def _on_a_lab(blueprint: Blueprint, chosen: list[Criterion], progress: Progress)
         lab=LAB, blueprint=str(blueprint.file), only=tuple(c.id for c in wanted)
     )
     directory = story.new_run(request, blueprint, template, request.select(blueprint))
-    lab_state = directory.path / "lab"
-    with story.interruptible(), story.lab_for(template, lab_state, progress) as inventory:
+    with story.interruptible(), story.lab_for(template, directory, progress) as inventory:
         secrets.learn(inventory)
         systems = Task(inventory, blueprint, only=frozenset(c.id for c in wanted)).systems()
         with Lab(inventory) as lab:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-ROOT = Path(__file__).resolve().parent.parent
-#: Where the last tests left their JUnit file; `.ci/run` reads the skips from it.
-JUNIT = ROOT / ".iec4" / "selftest" / "junit.xml"
+from lab.payload import ROOT, cache_dir
+
 #: Seconds for all tests, and for one check.
 TESTS_TIMEOUT_S = 1800
 CHECK_TIMEOUT_S = 300
@@ -69,6 +68,11 @@ def shell_scripts(root: Path) -> Iterator[Path]:
                     yield path
 
 
+def junit_file() -> Path:
+    """Where the last tests left their JUnit file, in the cache; `.ci/run` reads skips from it."""
+    return cache_dir() / "selftest" / "junit.xml"
+
+
 def run_tests(arguments: list[str]) -> int:
     """Run ``tests``, ``lint`` or ``types`` when the first argument is one of these, else all;
     anything else goes to pytest and runs tests only.
@@ -95,13 +99,14 @@ def run_tests(arguments: list[str]) -> int:
 
 def _pytest(arguments: list[str]) -> Outcome:
     """Run pytest, its output shown as it comes; in the checkout unless a path of here is given."""
-    JUNIT.parent.mkdir(parents=True, exist_ok=True)
-    JUNIT.unlink(missing_ok=True)
+    junit = junit_file()
+    junit.parent.mkdir(parents=True, exist_ok=True)
+    junit.unlink(missing_ok=True)
     named_here = any(Path(word.split("::")[0]).exists() for word in arguments)
     argv = [
         *(sys.executable, "-m", "pytest"),
         *("-n", str(len(os.sched_getaffinity(0))), "--dist", "loadgroup"),
-        *("--junitxml", str(JUNIT), "-o", "junit_family=xunit1"),
+        *("--junitxml", str(junit), "-o", "junit_family=xunit1"),
         *arguments,
     ]
     started = time.monotonic()
@@ -112,7 +117,7 @@ def _pytest(arguments: list[str]) -> Outcome:
     except subprocess.TimeoutExpired:
         says = f"no end after {TESTS_TIMEOUT_S} s"
         return Outcome("tests", 1, time.monotonic() - started, says)
-    return Outcome("tests", status, time.monotonic() - started, _counts(JUNIT))
+    return Outcome("tests", status, time.monotonic() - started, _counts(junit))
 
 
 def _counts(junit: Path) -> str:
@@ -131,13 +136,14 @@ def _counts(junit: Path) -> str:
 def _checks(wanted: list[Check]) -> Iterator[Outcome]:
     """Run checks beside each other; show each one's outcome in the order of the table."""
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        for outcome in pool.map(_check, wanted):
+        for outcome in pool.map(run_check, wanted):
             if outcome.status:
                 print(f"--- {outcome.name}\n{outcome.output}", flush=True)
             yield outcome
 
 
-def _check(check: Check) -> Outcome:
+def run_check(check: Check) -> Outcome:
+    """Run one check; a tool that this platform has no wheel of is said to be missing."""
     tool = Path(sys.executable).parent / check.argv[0]
     if not tool.exists():
         return Outcome(check.name, 0, 0.0, "not run: this platform has no wheel of it")

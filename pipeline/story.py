@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ def run(request: Request, progress: Progress) -> tuple[RunDirectory, int]:
     """Lab up, deploy, validate, perf, report, lab down. Returns the run and its exit code."""
     blueprint = model.load(request.blueprint)
     template = inventories.load(request.lab)
+    if not is_ours_to_make(template):
+        template.require_complete()
     planned = request.select(blueprint)
     directory = new_run(request, blueprint, template, planned)
     return _work(directory, template, blueprint, request, progress)
@@ -65,11 +67,11 @@ def _work(
     progress: Progress,
 ) -> tuple[RunDirectory, int]:
     try:
-        with interruptible(), lab_for(template, directory.path / "lab", progress) as inventory:
+        with interruptible(), lab_for(template, directory, progress) as inventory:
             judge(directory, inventory, blueprint, request, progress)
     except KeyboardInterrupt:
         directory.state.interrupted = True
-    except LabError as error:
+    except LabError as error:  # recorded as a failed stage
         progress.step(f"the lab cannot be used: {secrets.redactor.text(str(error))}")
     return directory, finish(directory, progress, html=not directory.state.interrupted)
 
@@ -111,20 +113,29 @@ def leased(lab: Lab, directory: RunDirectory) -> Iterator[None]:
     """Hold the lab's lease in this run's name."""
     from lab.lease import lease
 
-    with lease(lab, holder=f"run {directory.state.id} by process {os.getpid()}"):
+    with ExitStack() as held:
+        with directory.stage("lease"):
+            held.enter_context(
+                lease(lab, holder=f"run {directory.state.id} by process {os.getpid()}")
+            )
         yield
 
 
 def resume(path: Path, request: Request, progress: Progress) -> tuple[RunDirectory, int]:
-    """Go on with an interrupted run: judge what has no verdict yet, on a lab of its kind."""
+    """Go on with an interrupted run: judge what could not be judged, on a lab of its kind."""
     directory = RunDirectory.open(path)
-    without = {c.id for c in read_results(path).criteria if c.verdict is None}
-    if not without:
-        raise ConfigError(f"{path}: every planned criterion has its verdict; nothing to resume")
+    unjudged = [c for c in read_results(path).criteria if c.state in ("NONE", "ERROR")]
+    if not unjudged:
+        raise ConfigError(f"{path}: every planned criterion was judged; nothing to resume")
+    for source in (source for criterion in unjudged for source in criterion.sources):
+        (directory.allure_results / source).unlink(missing_ok=True)
     directory.state.interrupted, directory.state.ended = False, None
     blueprint = model.load(directory.state.blueprint)
     request = replace(
-        request, lab=directory.state.lab, only=tuple(without), maturity=directory.state.maturity
+        request,
+        lab=directory.state.lab,
+        only=tuple(c.id for c in unjudged),
+        maturity=directory.state.maturity,
     )
     return _work(directory, inventories.load(request.lab), blueprint, request, progress)
 
@@ -156,16 +167,25 @@ def new_run(
     )
 
 
+def is_ours_to_make(template: Inventory) -> bool:
+    """Whether the suite makes this lab: the embedded one, unless it is up already."""
+    return template.kind == "embedded" and template.state is None
+
+
 @contextmanager
-def lab_for(template: Inventory, state: Path, progress: Progress) -> Iterator[Inventory]:
+def lab_for(
+    template: Inventory, directory: RunDirectory, progress: Progress
+) -> Iterator[Inventory]:
     """The lab to work on: a real one as it is; an embedded one made for us, and removed."""
-    if template.kind != "embedded" or template.state is not None:
+    if not is_ours_to_make(template):
         yield template
         return
     from lab.loopback.lifecycle import down, up
 
+    state = directory.path / "lab"
     progress.stage("lab up")
-    inventory = up(template, state, owner_pid=os.getpid(), ttl_s=LAB_TTL_S)
+    with directory.stage("lab"):
+        inventory = up(template, state, owner_pid=os.getpid(), ttl_s=LAB_TTL_S)
     try:
         yield inventory
     finally:

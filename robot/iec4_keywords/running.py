@@ -11,6 +11,7 @@ import atexit
 from functools import cache
 from typing import Any
 
+from robot.errors import ExecutionFailed
 from robot.result import TestCase as ResultTest
 from robot.running import TestCase as RunningTest
 
@@ -21,6 +22,10 @@ from lab import secrets
 from lab.errors import LabError
 from lab.session import Lab
 from lab.task import Task
+
+#: How Robot's signal handler ends the keyword that is running, and its message.
+Evidence.interruptions += (ExecutionFailed,)
+_TERMINATED = "Execution terminated by signal"
 
 
 @cache
@@ -74,6 +79,9 @@ class CriterionLibrary:
 
     def end_test(self, _data: RunningTest, result: ResultTest) -> None:
         assert self._evidence is not None
+        if result.message == _TERMINATED:
+            self.close_test()  # no verdict: `run --resume` judges it again
+            return
         status = {"PASS": "passed", "SKIP": "skipped"}.get(result.status, "failed")
         message = result.message.removeprefix("ERROR: ")
         recorder().end(self._evidence, status=status, message=message)
