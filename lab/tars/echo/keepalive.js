@@ -32,9 +32,8 @@ module.exports = function keepAlive({ node, application, server, adapters }) {
     for (const adapter of adapters) {
       const info = new ServerInfo.proto({ application, serverName: server, pid: process.pid, adapter });
       // The library rejects every one-way call, also one that was sent.
-      proxy.keepAlive(info).catch((failure) => {
-        const { message } = failure.response.error;
-        if (message !== ONE_WAY_SENT) console.log(`keepAlive to ${node}: ${message}`);
+      proxy.keepAlive(info).catch(({ error }) => {
+        if (error.message !== ONE_WAY_SENT) console.log(`keepAlive to ${node}: ${error.message}`);
       });
     }
   };
