@@ -23,7 +23,7 @@ from benchmarks.process_tree import Measured, adopt_orphans, measure
 
 IEC4 = ROOT / "iec4"
 PAGE = ROOT / "docs" / "performance.md"
-_BEGIN, _END = "<!-- begin: ./iec4 bench run --write -->", "<!-- end -->"
+_BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
 #: Seconds in which a bench ends, and after which no further repetition begins.
 TOTAL_S = 590
 BUDGET_S = 360
