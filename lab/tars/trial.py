@@ -1,0 +1,122 @@
+"""A trial: a server of its own on the platform, for one criterion, gone afterwards."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from types import TracebackType
+
+from lab.errors import LabError
+from lab.session import Lab
+from lab.tars.client import TarsClient
+from lab.tars.deployment import await_state, echo_on
+from lab.tars.echo_client import Echo, Identity
+from lab.tars.package import SERVER, build_package
+from lab.tars.probe import REGISTRY, SYSTEM, tars_web
+from lab.tars.queryf import resolve
+from lab.tars.recipe import AGENT_ROLE, node_name
+from lab.tars.web import Server, ServerSpec
+from lab.wait import wait_for
+
+#: The real platform's lists follow after up to 13 s.
+FOLLOWS_S = 20.0
+
+
+class Trial:
+    """An application of its own, and an echo server in it on the first tars-agent.
+
+    Use as a context manager, or `close` it: the server is undeployed, the application
+    deleted. `deploy` and `publish` arrange; calls raise as `TarsWeb` and `TarsClient` do.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.web = tars_web(lab)
+        self.application = f"Trial{secrets.token_hex(4)}"
+        self.host = lab.inventory.with_role(AGENT_ROLE)[0]
+        self._node = node_name(lab, self.host)
+        self._registry = lab.address(SYSTEM, REGISTRY)
+        self._server: Server | None = None
+        try:
+            self.f_id = self.web.add_application(self.application).f_id
+            self.spec: ServerSpec = echo_on(self.web, self._node, application=self.application)
+        except BaseException:
+            self.web.close()
+            raise
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the server listens once it runs."""
+        adapter = self.spec.adapters[0]
+        return adapter.bind_ip, adapter.port
+
+    @property
+    def object_name(self) -> str:
+        return f"{self.application}.{SERVER}.{self.spec.adapters[0].obj_name}"
+
+    @property
+    def server(self) -> Server:
+        assert self._server is not None, "deploy it first"
+        return self._server
+
+    def deploy(self) -> Server:
+        """Deploy the server; it has no package yet, and does not run."""
+        self._server = self.web.deploy(self.spec)
+        return self._server
+
+    def publish(self, version: str) -> None:
+        """Upload and publish the echo servant as ``version``; the platform starts it."""
+        package = build_package(version)
+        uploaded = self.web.upload_package(package, self.application, SERVER, comment=version)
+        self.web.publish(self.server.id, uploaded.id)
+
+    def run(self, version: str = "1.0.0") -> Identity:
+        """Deploy, publish and wait until it answers; returns who answers."""
+        self.deploy()
+        self.publish(version)
+        await_state(self.web, self.server.id, "active")
+        return self.answer()
+
+    def identity(self) -> Identity:
+        """Ask the server at its own address who it is."""
+        with TarsClient(self.address, timeout=2.0) as client:
+            return Echo(client, self.object_name).identity()
+
+    def answer(self, *, timeout: float = FOLLOWS_S) -> Identity:
+        """Wait until the server answers; returns who answers."""
+        return wait_for(f"an answer of {self.object_name}", self.identity, timeout=timeout)
+
+    def silence(self, *, timeout: float = FOLLOWS_S) -> None:
+        """Wait until nothing answers at the server's address."""
+
+        def silent() -> bool:
+            with suppress(LabError):
+                self.identity()
+                return False
+            return True
+
+        wait_for(f"the silence of {self.object_name}", silent, timeout=timeout)
+
+    def found_by_name(self) -> tuple[str, int]:
+        """The first endpoint that the name service gives for the server."""
+        endpoint = resolve(self._registry, self.object_name)[0]
+        return endpoint.host, endpoint.port
+
+    def close(self) -> None:
+        """Undeploy and delete what is there; a platform that refuses is left as it is."""
+        with self.web:
+            if self._server is not None:
+                with suppress(LabError):
+                    self.web.undeploy(self._server.id)
+            with suppress(LabError):
+                self.web.delete_application(self.f_id)
+
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,42 @@
+"""The name service, and what calls by name carry."""
+
+import pytest
+
+from blueprints.evidence import Evidence
+from lab.session import Lab
+from lab.tars.client import TarsClient
+from lab.tars.echo_client import ECHO_OBJECT, SAMPLES, Echo
+from lab.tars.probe import REGISTRY, SYSTEM
+from lab.tars.queryf import QUERY_OBJECT, QueryF, resolve
+
+
+@pytest.mark.criterion("PAAS-01")
+def test_the_name_service_answers(lab: Lab, evidence: Evidence) -> None:
+    client = TarsClient(lab.address(SYSTEM, REGISTRY), timeout=5)
+    with client, evidence.judge("the name service answers"):
+        registry = QueryF(client)
+        registry.ping()
+        assert registry.find_object_by_id(QUERY_OBJECT), "it does not know itself"
+
+
+@pytest.mark.criterion("PAAS-03")
+def test_an_unknown_object_is_not_found(lab: Lab, evidence: Evidence) -> None:
+    with TarsClient(lab.address(SYSTEM, REGISTRY)) as client:
+        registry = QueryF(client)
+        with evidence.judge("an unknown object has no endpoints"):
+            found = registry.find_object_by_id_in_same_group("Nobody.KnowsServer.ThisObj")
+            assert found.ret == 0
+            assert not found.active
+            assert not found.inactive
+
+
+@pytest.mark.criterion("PAAS-04")
+def test_every_type_arrives_unchanged(lab: Lab, evidence: Evidence) -> None:
+    endpoint = resolve(lab.address(SYSTEM, REGISTRY), ECHO_OBJECT)[0]
+    with TarsClient((endpoint.host, endpoint.port)) as client:
+        echo = Echo(client)
+        with evidence.judge("every type's echo is what was sent"):
+            for function, value in SAMPLES:
+                echoed = echo.echo(function, value)
+                assert echoed.ret == value, f"{function.name} returned {echoed.ret!r}"
+                assert echoed.copy == value, f"{function.name} gave out {echoed.copy!r}"
