@@ -43,8 +43,10 @@ def server(row: Row) -> Row:
 
 
 def deployed(row: Row) -> Row:
-    """A server as deploy_server's answer shows it: without some of the fields."""
-    return {name: value for name, value in server(row).items() if name not in _NOT_WHEN_DEPLOYED}
+    """A server as deploy_server's answer shows it: some fields left out, one time in ISO form."""
+    shown = {name: value for name, value in server(row).items() if name not in _NOT_WHEN_DEPLOYED}
+    shown["patch_time"] = f"{row['patch_time'].replace(' ', 'T')}.000Z"
+    return shown
 
 
 def application(row: Row) -> Row:

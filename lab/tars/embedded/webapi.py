@@ -270,7 +270,7 @@ class WebApi:
             raise PlainAnswer("server not deploy, please check!")
         active = [server for server in servers if server["setting_state"] == "active"]
         if not active:
-            raise PlainAnswer("no active server, please start server first!")
+            raise PlainAnswer("no active server, please start server first!\r\n")
         package = await self.upload_patch_package(parameters)
         told = ["Method Not Allowed"]
         for server in active:
@@ -279,7 +279,7 @@ class WebApi:
             told += [
                 f"patch serverId: {server['id']}, node_name: {server['node_name']}",
                 "-" * 65,
-                f"task no:  [{task_no}]",
+                f"task no:  [{task_no}]\n",
                 f"{server['node_name']} {ItemStatus.EM_I_RUNNING.name} ",
             ]
         raise PlainAnswer("\n".join(told) + "\n")
