@@ -28,6 +28,7 @@ from lab.tars.body import (
 )
 from lab.tars.client import Proxy, TarsClient
 
+#: Its name when it is deployed as application IEC4, server EchoServer.
 ECHO_OBJECT = "IEC4.EchoServer.EchoObj"
 
 T = TypeVar("T")

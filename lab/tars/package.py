@@ -19,7 +19,6 @@ from lab.payload import archive, cache_dir
 
 APPLICATION = "IEC4"
 SERVER = "EchoServer"
-ECHO_OBJECT = f"{APPLICATION}.{SERVER}.EchoObj"
 #: How tarsnode starts it; "tars_nodejs" would need node-agent, which is not on npm.
 SERVER_TYPE = "tars_cpp"
 

@@ -12,8 +12,8 @@ from lab.recipe import Await, Command, Install, Recipe, Step
 from lab.session import Lab
 from lab.tars.client import TarsClient
 from lab.tars.deployment import deploy_echo
-from lab.tars.echo_client import Echo, Identity
-from lab.tars.package import APPLICATION, ECHO_OBJECT, SERVER, build_package, node_archive
+from lab.tars.echo_client import ECHO_OBJECT, Echo, Identity
+from lab.tars.package import APPLICATION, SERVER, build_package, node_archive
 from lab.tars.probe import REGISTRY, SYSTEM, WEB, probe, tars_web
 from lab.tars.queryf import resolve
 

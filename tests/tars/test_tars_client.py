@@ -103,6 +103,7 @@ def test_silence_ends_in_time_and_the_late_answer_is_dropped(scripted: ScriptedS
             client.call("A.B.C", "f", timeout=0.2)
         assert 0.2 <= time.monotonic() - started < 1
         assert client.call("A.B.C", "f") == b"mine"
+        assert not client._answers  # nothing is kept for nobody
     assert scripted.connections == 1
 
 
@@ -134,6 +135,14 @@ def test_pushes_reach_their_callback_between_answers(scripted: ScriptedServer) -
             assert client.wait_for_push(5)
         assert not client.wait_for_push(0.05)
     assert [packet.status[PUSH_FUNCTION] for packet in pushed] == ["ping", "stopServer"]
+
+
+def test_small_requests_are_not_held_back(scripted: ScriptedServer) -> None:
+    scripted.handle = reply()
+    with TarsClient(scripted.address) as client:
+        client.call("A.B.C", "f")
+        assert client._socket
+        assert client._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_one_way_is_sent_and_not_waited_for(scripted: ScriptedServer) -> None:
