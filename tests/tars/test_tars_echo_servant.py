@@ -204,7 +204,13 @@ def test_faults_strike_echoes_only_and_at_once(tmp_path: Path) -> None:
         echo.ping()
         assert echo.identity().pid == running.process.pid
         deaf.unlink()
+        slow = running.fault("tars.echo-slow")
+        slow.touch()
+        started = time.monotonic()
         assert echo.echo(ECHO_INT, 5).ret == 5
+        assert time.monotonic() - started >= 0.09
+        slow.unlink()
+        assert echo.echo(ECHO_INT, 5, timeout=0.09).ret == 5
 
 
 def test_another_version_tells_itself(tmp_path: Path) -> None:
