@@ -47,6 +47,13 @@ class EndpointsWithin(Struct, frozen=True):
     inactive: list[EndpointF] = field(tag=4)
 
 
+class NodeNames(Struct, frozen=True):
+    """Results of findObjectNodeName, which the real one answers with -1 for every object."""
+
+    ret: Int = field(tag=0, default=-1)
+    names: list[str] = field(tag=2, default_factory=list)
+
+
 def endpoint(text: str, node_name: str) -> EndpointF | None:
     """An adapter's endpoint as look-ups show it; None when it is none (a port in words)."""
     found = _ENDPOINT.match(text)
@@ -88,6 +95,7 @@ class Registry:
                     "findObjectByIdInSameGroup": self._find_all,
                     "findObjectByIdInSameSet": self._find_in_set,
                     "findObjectByIdInSameStation": self._find_in_station,
+                    "findObjectNodeName": lambda _: encode_body(NodeNames()),
                 }.items()
             },
             api.REGISTRY: {
