@@ -97,8 +97,8 @@ def _signal_and_wait(pids: list[int], number: signal.Signals, deadline: float) -
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             handles.append(os.pidfd_open(pid))
-            signal.pidfd_send_signal(handles[-1], number)
             ends.register(handles[-1], select.POLLIN)
+            signal.pidfd_send_signal(handles[-1], number)
     try:
         waiting = len(handles)
         while waiting and (left := deadline - time.monotonic()) > 0:

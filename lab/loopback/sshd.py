@@ -103,10 +103,18 @@ class Door(asyncssh.SSHServer):
     def connection_requested(
         self, dest_host: str, _dest_port: int, _orig_host: str, _orig_port: int
     ) -> bool:
-        try:
-            return dest_host == "localhost" or ipaddress.ip_address(dest_host).is_loopback
-        except ValueError:
-            return False
+        if not _is_loopback(dest_host):
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "an embedded host reaches loopback only"
+            )
+        return True
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Files(asyncssh.SFTPServer):

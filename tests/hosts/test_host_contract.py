@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from processes import with_word
 
 from lab import secrets
 from lab.errors import CommandFailed, CommandTimeout, HostError
@@ -85,18 +86,7 @@ def test_a_late_command_is_ended_with_all_its_children(host: Host):
         host.run(["sh", "-c", stubborn], timeout=0.3)
 
     assert "begun" in (caught.value.evidence or "")
-    wait_for("the end of its processes", lambda: not _running(mark), timeout=5)
-
-
-def _running(mark: str) -> list[str]:
-    found = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if mark.encode() in place.read_bytes():
-                found.append(str(place))
-        except OSError:
-            continue  # it has ended
-    return found
+    wait_for("the end of its processes", lambda: not with_word(mark), timeout=5)
 
 
 def test_status_124_of_a_quick_command_is_its_own(host: Host):

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import with_word
 from wire import Wire
 
 from blueprints.errors import ConfigError
@@ -156,14 +158,16 @@ def test_a_command_that_was_under_way_is_not_run_again(wired: SshHost, wire: Wir
 
 
 def test_a_host_that_falls_silent_ends_a_command_in_time(wired: SshHost, wire: Wire):
-    wired.check(["true"])
+    mark = uuid.uuid4().hex
     started = time.monotonic()
     freezer = threading.Timer(0.2, wire.freeze)
     freezer.start()
     with pytest.raises(CommandTimeout, match="does not say that it ended it"):
-        wired.run(["sleep", "20"], timeout=0.5)
+        wired.run(["sh", "-c", "sleep 60; :", mark], timeout=0.5)
 
     assert time.monotonic() - started < 6
+    # The server knows nothing of it: what was sent along with the command ended it there.
+    assert not with_word(mark)
 
 
 def test_a_key_from_the_environment(entry: HostEntry, monkeypatch: pytest.MonkeyPatch):

@@ -190,7 +190,7 @@ def test_a_tunnel_to_loopback_is_made(ssh: OpenSsh):
 def test_no_tunnel_leads_away_from_the_machine(ssh: OpenSsh, to: str):
     done = _forward(ssh, to)
 
-    assert b"open failed" in done.stderr
+    assert b"open failed: administratively prohibited" in done.stderr
     assert done.returncode == 255
 
 

@@ -42,7 +42,7 @@ class Running:
         )
         self.lab_id = (state / "lab.id").read_text()
         host = SshHost("one", self.inventory.hosts["one"])
-        start = 'setsid sh -c "$1" >/dev/null 2>&1 </dev/null & mkdir -m 555 sealed'
+        start = 'setsid sh -c "$1" >/dev/null 2>&1 </dev/null & mkdir a; >a/file; chmod 555 a'
         host.run(["sh", "-c", start, "sh", STUBBORN_DAEMON]).check()
         wait_for("the daemon", lambda: status(state)[0].processes >= 2, timeout=10)
         host.close()
