@@ -123,5 +123,6 @@ def preflight(request: web.Request) -> web.Response | None:
 def allow_origin(request: web.Request, answer: web.StreamResponse) -> None:
     """Let any other origin read the answer; the header is there only if one asks."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and origin != f"{request.scheme}://{request.host}":
+    refused = answer.status == 403  # only a bad preflight is
+    if origin is not None and not refused and origin != f"{request.scheme}://{request.host}":
         answer.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"

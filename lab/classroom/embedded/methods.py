@@ -111,6 +111,8 @@ async def publish_video(call: Call) -> None:
 
 
 def _stream(call: Call, seat: Seat) -> Stream:
+    if call.optional("filter", dict):
+        raise Thrown(Code.FILTER, "'filter' parameter wrong: this server has no filters")
     has_audio, has_video = call.flag("hasAudio"), call.flag("hasVideo")
     kind = call.optional("typeOfVideo", str)
     if has_video and kind is None:
