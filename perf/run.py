@@ -34,13 +34,10 @@ from lab.secrets import redactor
 from lab.session import Lab
 from lab.task import Task
 from perf.load import Engine, LoadPlan, LoadResult
-from perf.locust_engine import PERF, LocustEngine
 from perf.scenarios import SCENARIOS, Scenario
 
 #: A window that the generator spoilt is measured again, so many times in all.
 WINDOWS = 3
-
-EngineFor = Callable[[Criterion, Scenario], Engine]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,9 +71,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def planned(asked: Task) -> list[Criterion]:
-    """The load criteria that ``asked`` wants; raises `ConfigError` for a wrong one."""
+    """The load criteria that ``asked`` wants; raises `ConfigError` where there are none."""
+    if asked.run is not None and not (asked.run / "run.json").exists():
+        raise ConfigError(
+            f"{asked.run} is no run directory: it has no run.json; ./iec4 perf --run DIR makes one"
+        )
     chosen = asked.blueprint.select(only=asked.only)
     criteria = [criterion for criterion in chosen if criterion.runner == "locust"]
+    if not criteria:
+        raise ConfigError(
+            f"none of {', '.join(c.id for c in chosen)} is judged by Locust; "
+            f"known: {', '.join(SCENARIOS)}"
+        )
     for criterion in criteria:
         if criterion.id not in SCENARIOS:
             raise ConfigError(
@@ -156,11 +162,7 @@ def _settle(asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion) -> 
         else:
             asked.preflight(criterion, lab)
             scenario = SCENARIOS[criterion.id]
-            engine = LocustEngine(
-                PERF / scenario.locustfile,
-                environment=asked.environment(),
-                keep_log=_log_keeper(asked, criterion),
-            )
+            engine = scenario.engine(asked.environment(), _log_keeper(asked, criterion))
 
             def progress(result: LoadResult) -> None:
                 recorder.event(kind="step", criterion=criterion.id, text=result.summary())

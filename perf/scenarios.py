@@ -5,10 +5,11 @@ The limits stand in the blueprint; a figure is compared with the limit of its na
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from perf.load import LoadPlan, LoadResult
+from perf.load import Engine, LoadPlan, LoadResult
+from perf.locust_engine import PERF, LocustEngine
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Scenario:
     rate_unit: str
     plans: Mapping[str, LoadPlan]
 
+    def engine(
+        self, environment: Mapping[str, str], keep_log: Callable[[str], None] | None
+    ) -> Engine:
+        """What puts this load on, in a process with these variables added to its own."""
+        return LocustEngine(PERF / self.locustfile, environment=environment, keep_log=keep_log)
+
     def figures(self, result: LoadResult) -> Iterator[Figure]:
         """The figures of a result in which something began; latencies only if some succeeded."""
         if result.succeeded:
@@ -49,8 +56,8 @@ class Scenario:
         return Figure(f"{self.prefix}_{name}", round(value_us, 1), "us", result.succeeded)
 
 
-#: Criterion → its scenario. The generator may wake late by a tenth of what its criterion's
-#: latency limit allows, or a percentile would be the generator's as much as the system's.
+#: Criterion → its scenario. The generator may wake late by a fifth of its criterion's latency
+#: limit at most, or a percentile would be the generator's as much as the system's.
 SCENARIOS: Mapping[str, Scenario] = {
     "PAAS-20": Scenario(
         locustfile="rpc.py",

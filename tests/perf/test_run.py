@@ -133,7 +133,7 @@ def test_an_interruption_ends_it_at_once_and_leaves_nothing(
         subprocess.Popen(argv, stderr=subprocess.PIPE, start_new_session=True) as process,
     ):
         wait_for("students in the classroom", api.sessions, timeout=30)
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # to it alone: Locust is its own to end
         assert process.wait(5) == 130
         assert b"Traceback" not in process.stderr.read()
         with pytest.raises(ProcessLookupError):
@@ -141,9 +141,19 @@ def test_an_interruption_ends_it_at_once_and_leaves_nothing(
         wait_for("the end of the session", lambda: not api.sessions(), timeout=20)
 
 
+def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    done = perf_run(tmp_path, write_lab(tmp_path), "SAAS-20")
+    assert done.returncode == 2
+    assert "is no run directory: it has no run.json" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("lab", "only", "says"),
-    [("no-such-lab", "SAAS-20", "unknown lab"), ("inwinstack", "SAAS-99", "unknown criterion")],
+    [
+        ("no-such-lab", "SAAS-20", "unknown lab"),
+        ("inwinstack", "SAAS-99", "unknown criterion"),
+        ("inwinstack", "PAAS-01,OS-01", "none of OS-01, PAAS-01 is judged by Locust"),
+    ],
 )
 def test_a_task_that_cannot_be_understood_is_one_line_and_2(lab: str, only: str, says: str) -> None:
     done = subprocess.run(
