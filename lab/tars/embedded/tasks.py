@@ -114,6 +114,10 @@ class TaskRunner:
 
     async def _stop(self, key: Key, _: Row) -> str:
         self._database.set_setting(key, "inactive")
+        return await self._end(key)
+
+    async def _end(self, key: Key) -> str:
+        """Have a server's process ended."""
         ret, text = await self._nodes.call(
             "stopServer", key, purpose="stopServer_inner", timeout=COMMAND_TIMEOUT_S
         )
@@ -122,7 +126,7 @@ class TaskRunner:
         return text
 
     async def _restart(self, key: Key, item: Row) -> str:
-        await self._stop(key, item)
+        await self._end(key)
         return await self._start(key, item)
 
     async def _publish(self, key: Key, item: Row) -> str:
