@@ -59,6 +59,8 @@ def _npm_ci(place: Path) -> None:
     node = node_binary()
     npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     argv = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    # A registry that is away must not cost minutes: npm's own retries wait 10 s and 60 s.
+    argv += ["--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"]
     try:
         done = subprocess.run(
             argv, cwd=place, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False

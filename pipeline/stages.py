@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from importlib import import_module
+from contextlib import suppress
+from importlib import import_module, metadata
 from pathlib import Path
 
 from blueprints.model import Criterion
@@ -110,6 +112,21 @@ def deploy(
             raise DeployFailed(
                 "; ".join(f"{system}: {text}" for system, text in run.state.blocked.items())
             )
+
+
+def survey(run: RunDirectory, lab: Lab, systems: Collection[str]) -> None:
+    """Write into run.json what versions were met: the suite's tools, and what systems tell."""
+    tools = ("pytest", "robotframework", "locust", "paramiko", "aiortc", "tarsio")
+    found = {f"{tool} (tool)": metadata.version(tool) for tool in tools}
+    found["python (tool)"] = platform.python_version()
+    found["kernel (tool)"] = f"{platform.system()} {platform.release()} {platform.machine()}"
+    if "classroom" in systems:
+        from lab.classroom.probe import probe
+
+        with suppress(LabError):  # its liveness criterion will say so
+            found["openvidu (found)"] = probe(lab)
+    run.state.versions |= found
+    run.save()
 
 
 def validate(run: RunDirectory, task: Task, progress: Progress) -> None:

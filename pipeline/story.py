@@ -96,6 +96,7 @@ def judge(
         try:
             for work in (
                 lambda: stages.deploy(directory, lab, progress, systems=task.systems()),
+                lambda: stages.survey(directory, lab, task.systems()),
                 lambda: stages.validate(directory, task, progress),
                 lambda: stages.perf(directory, task, progress),
             ):

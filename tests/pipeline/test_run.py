@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -118,6 +120,9 @@ def test_ctrl_c_leaves_results_and_nothing_else_and_resume_goes_on(
     assert set(after_interruption) == {"OS-01", "SAAS-06", "SAAS-07", "SAAS-08"}
     assert any(outcome.startswith("error: no verdict") for outcome in after_interruption.values())
     assert "interrupted" in stdout
+    assert not (run / "report.html").exists()
+    assert iec4("report", str(run)).returncode == 130
+    assert (run / "report.html").exists()
 
     resumed = iec4("run", "--resume", str(run))
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
@@ -242,3 +247,64 @@ def test_planted_secrets_are_in_no_output(iec4: Iec4, lab: Inventory, tmp_path: 
         assert secret not in done.stdout + done.stderr
         for file in written:
             assert secret.encode() not in file.read_bytes(), f"{file.name} holds a secret"
+
+
+def test_a_package_registry_that_is_away_is_an_error_in_bounded_time(
+    iec4: Iec4, tmp_path: Path
+) -> None:
+    nowhere = "http://127.0.0.1:9/"
+    done = iec4(
+        "run", "--only", "PAAS-01,PAAS-04,OS-01",
+        IEC4_CACHE=str(tmp_path / "empty-cache"), npm_config_registry=nowhere,
+        npm_config_cache=str(tmp_path / "npm"), timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 3
+    found = verdicts(latest(tmp_path))
+    assert found["OS-01"] == "passed"
+    for identifier in ("PAAS-01", "PAAS-04"):
+        assert "blocked by the deployment of tars" in found[identifier]
+        assert "npm registry" in found[identifier]
+    assert not (latest(tmp_path) / "report.html").exists()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_shows_a_line_that_moves(tmp_path: Path) -> None:
+    parent, child = pty.openpty()
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "--only", "OS-01,OS-02"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=child,
+        env={**os.environ, "TERM": "xterm-256color"},
+    )
+    os.close(child)
+    shown = b""
+    with suppress(OSError):  # the terminal's end, when the last process has closed it
+        while chunk := os.read(parent, 65536):
+            shown += chunk
+    os.close(parent)
+    assert runner.wait(30) == 0
+    text = shown.decode()
+    assert "\x1b[" in text
+    assert "validate 0/2" in text
+    assert "PASS  OS-02" in text
+
+
+def test_faults_are_listed_injected_and_cleared(iec4: Iec4, lab: Inventory) -> None:
+    lab_file = file_of(lab)
+    assert "os.permit-root" in iec4("lab", "fault", "list").stdout
+    assert iec4("lab", "fault", "inject", "os.permit-root", "--lab", lab_file).returncode == 0
+    assert faults.active(lab) == ["os.permit-root"]
+    assert iec4("run", "--lab", lab_file, "--only", "OS-05").returncode == 1
+    assert iec4("lab", "fault", "clear", "--lab", lab_file).returncode == 0
+    assert faults.active(lab) == []
+    wrong = iec4("lab", "fault", "inject", "os.permit-rot", "--lab", lab_file)
+    assert (wrong.returncode, "did you mean os.permit-root" in wrong.stderr) == (2, True)
+
+
+def test_one_criterion_is_proven_by_its_fault(iec4: Iec4) -> None:
+    done = iec4("prove", "OS-03", "--json")
+    [proof] = json.loads(done.stdout)
+    assert (done.returncode, proof["state"]) == (0, "proven")
+    assert "accepted on dc" in proof["says"]
