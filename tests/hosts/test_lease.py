@@ -46,7 +46,7 @@ def test_it_is_free_again_afterwards(lab: Lab):
 
 
 def test_a_holder_renews_it(lab: Lab):
-    with lease(lab, holder="first", ttl_s=2) as held:
+    with lease(lab, holder="first", ttl_s=6) as held:
         first = lab.host("one").check(["cat", LEASE])
         wait_for("renewal", lambda: lab.host("one").check(["cat", LEASE]) != first, timeout=10)
         assert held.lost is None
@@ -92,7 +92,7 @@ def test_of_many_contenders_one_gets_it(lab: Lab):
 
 
 def test_a_holder_learns_that_it_lost_it(lab: Lab):
-    with lease(lab, holder="first", ttl_s=1) as held:
+    with lease(lab, holder="first", ttl_s=4) as held:
         text = '{"holder": "usurper", "run": "", "token": "t", "since": 1, "expires": 99999999999}'
         lab.host("one").put(text.encode(), LEASE)
         wait_for("the loss", lambda: held.lost, timeout=10)
