@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import subprocess
@@ -139,10 +138,6 @@ def is_there(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def environment() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"]}
 
 
 def _free_port(host: str) -> int:

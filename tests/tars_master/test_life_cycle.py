@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lab.tars.deployment import await_state, deploy_echo, find_server
+from lab.tars.deployment import (
+    add_application,
+    await_state,
+    deploy_echo,
+    echo_on,
+    find_server,
+    upload,
+)
 from lab.tars.package import build_package
 from lab.tars.web import TaskFailed, WebRefused
 from lab.wait import wait_for
 from tests.tars_master.platforms import Platform, is_there
+
+
+def deployed_only(platform: Platform, application: str, node: str) -> int:
+    """The number of a server that is deployed and has no package."""
+    return platform.web.deploy(echo_on(platform.web, node, application=application)).id
 
 
 def test_publishes_and_finds_by_name(platform: Platform, application: str) -> None:
@@ -92,7 +107,7 @@ def test_a_task_of_two_servers_does_both(
 
 def test_one_failed_item_makes_a_task_partial(platform: Platform, application: str) -> None:
     running = platform.deploy(application)
-    nowhere = find_or_deploy(platform, application, "192.0.2.9")
+    nowhere = deployed_only(platform, application, "192.0.2.9")
     with pytest.raises(TaskFailed, match="not registered") as failed:
         platform.web.finished(platform.web.add_task("start", [running.id, nowhere]))
     assert failed.value.task.status == 6
@@ -102,20 +117,14 @@ def test_one_failed_item_makes_a_task_partial(platform: Platform, application: s
 def test_a_server_on_an_unreachable_node_is_undeployed(
     platform: Platform, application: str
 ) -> None:
-    number = find_or_deploy(platform, application, "192.0.2.9")
+    number = deployed_only(platform, application, "192.0.2.9")
     task = platform.web.undeploy(number)
     assert "not registered  or heartbeart timeout" in task.items[0].execute_info
     assert platform.web.servers(application) == []
 
 
-def find_or_deploy(platform: Platform, application: str, node: str) -> int:
-    from lab.tars.deployment import echo_on
-
-    return platform.web.deploy(echo_on(platform.web, node, application=application)).id
-
-
 def test_a_start_without_package_fails(platform: Platform, application: str) -> None:
-    number = find_or_deploy(platform, application, platform.node_name())
+    number = deployed_only(platform, application, platform.node_name())
     with pytest.raises(TaskFailed, match=r"bin/EchoServer is not exist"):
         platform.web.start(number)
 
@@ -144,7 +153,6 @@ def test_a_cut_off_package_fails_and_leaves_the_old_one(
     uploaded = platform.web.upload_package(package, application, "EchoServer")
     with pytest.raises(TaskFailed, match="cannot unpack"):
         platform.web.publish(server.id, uploaded.id)
-    assert platform.ask(application) == platform.ask(application)
     assert platform.ask(application).pid == server.process_id
 
 
@@ -161,10 +169,6 @@ def test_an_unknown_command_fails(platform: Platform, application: str) -> None:
 
 
 def test_a_used_port_leaves_the_server_activating(platform: Platform, application: str) -> None:
-    from dataclasses import replace
-
-    from lab.tars.deployment import add_application, echo_on, upload
-
     server = platform.deploy(application)
     endpoint = platform.web.adapters(server.id)[0].endpoint.split()
     port = int(endpoint[endpoint.index("-p") + 1])
@@ -180,9 +184,6 @@ def test_a_used_port_leaves_the_server_activating(platform: Platform, applicatio
 
 
 def test_a_killed_server_comes_back(platform: Platform, application: str) -> None:
-    import os
-    import signal
-
     server = platform.deploy(application)
     os.kill(server.process_id, signal.SIGKILL)
     wait_for(
