@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from clones import Clone, give_to_nobody, python_for, said, small_clone
 
+from lab.wait import wait_for
+
 pytestmark = pytest.mark.xdist_group("bootstrap")
 
 
@@ -76,14 +78,16 @@ def test_what_was_killed_half_way_is_made_again(made: Clone) -> None:
         if "pip and uv" in line:
             break
     (bootstrap_pid,) = _children(first.pid)
+    wait_for("an installer", lambda: _children(bootstrap_pid), timeout=30)
     os.kill(bootstrap_pid, signal.SIGKILL)
     assert first.wait(30) != 0
     first.communicate()
 
-    found = said(made.start())
+    second = made.start()
 
+    assert "waiting" in second.stderr, "the installer outlived its parent, and still holds the lock"
     assert made.complete()
-    assert found["file"] == str(made.path / "pipeline" / "__main__.py")
+    assert said(second)["file"] == str(made.path / "pipeline" / "__main__.py")
 
 
 def _children(pid: int) -> list[int]:
