@@ -48,7 +48,9 @@ async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, i
 
     servants = ServantServer(Registry(database, nodes, packages, flags, registry).servants())
     await servants.start(*registry)
-    runner = web.AppRunner(WebApi(database, tasks, packages, flags).application())
+    # No access log: it would show tickets, and grow with every poll of a task.
+    application = WebApi(database, tasks, packages, flags).application()
+    runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, *web_address).start()
     _log.info("registry at %s:%s", *registry)
