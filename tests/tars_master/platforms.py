@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.errors import LabError
@@ -91,6 +94,10 @@ class Platform:
             process.terminate()
         for process in self._processes.values():
             process.wait(10)
+        # What a killed node left behind, when a test failed before the next node found it.
+        for record in self.place.glob("*/.iec4/tarsnode/data/*/process"):
+            with suppress(ProcessLookupError):
+                os.killpg(json.loads(record.read_text())["pid"], signal.SIGKILL)
 
     def deploy(self, application: str, *, version: str = "1.0.0", node: int = 1) -> Server:
         """The echo servant, active, in an application of its own."""

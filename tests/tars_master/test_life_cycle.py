@@ -194,3 +194,16 @@ def test_a_killed_server_comes_back(platform: Platform, application: str) -> Non
     found = find_server(platform.web, application, platform.node_name())
     assert found is not None
     assert found.present_state == "active"
+
+
+def test_a_package_that_changed_on_its_way_is_not_put_in_place(
+    platform: Platform, application: str
+) -> None:
+    server = platform.deploy(application)
+    uploaded = upload(platform.web, application, build_package("2.0.0"))
+    stored = platform.master_home / ".iec4" / "tars-master" / "packages" / uploaded.tgz
+    stored.write_bytes(build_package("3.0.0").read_bytes())
+    with pytest.raises(TaskFailed, match="arrived with md5"):
+        platform.web.publish(server.id, uploaded.id)
+    assert platform.ask(application).pid == server.process_id
+    assert platform.web.server(server.id).patch_version == server.patch_version

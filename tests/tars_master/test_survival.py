@@ -79,6 +79,13 @@ def test_a_server_that_died_without_its_node_is_started_by_the_next(killable: Pl
     wait_for("the server", lambda: killable.ask("Gone").pid != server.process_id, timeout=10)
 
 
+def test_a_new_master_shows_only_nodes_that_are_there(killable: Platform) -> None:
+    killable.kill("master")
+    killable.kill(killable.node_name())
+    killable.start_master()
+    assert killable.web.nodes() == []
+
+
 def test_a_terminated_node_takes_its_servers_along(killable: Platform) -> None:
     server = killable.deploy("Along")
     killable.close()
