@@ -44,6 +44,7 @@ Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
+Site = Annotated[Path | None, typer.Option(help="Your copy of jobs/definitions/site.yaml.")]
 DEFAULT_BLUEPRINT = "iec-type4"
 
 
@@ -277,6 +278,36 @@ def bench(
     return bench_run.main(json=as_json, write=write)
 
 
+@app.command()
+def gate(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
+    maturity: MaturityName = "incubation",
+    blueprint: Annotated[
+        str | None, typer.Option("--blueprint", help="The runs' own unless given.")
+    ] = None,
+    exceptions: Annotated[
+        Path | None, typer.Option(help="Another file than blueprints/exceptions/BLUEPRINT.yaml.")
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option(metavar="DAY", help="The day of the release; today unless given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the page goes; the newest run unless given.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Say what blocks a release, on the evidence of runs in two labs.
+
+    Example: ./iec4 gate results/lab-a results/lab-b --maturity incubation
+    """
+    from pipeline import releasing
+
+    return releasing.gate(
+        runs, maturity=_maturity(maturity), blueprint=blueprint, exceptions_file=exceptions,
+        release=release, output=output, as_json=as_json,
+    )  # fmt: skip
+
+
 @lab_app.command("up")
 def lab_up() -> int:
     """Start the embedded lab's hosts. Example: ./iec4 lab up"""
@@ -338,9 +369,7 @@ def fault_clear(
 @jobs_app.command("render")
 def jobs_render(
     output: Annotated[Path | None, typer.Option(help="A directory; stdout unless given.")] = None,
-    site: Annotated[
-        Path | None, typer.Option(help="Your copy of jobs/definitions/site.yaml.")
-    ] = None,
+    site: Site = None,
 ) -> int:
     """Render the Jenkins jobs as XML. Example: ./iec4 jobs render --output build/jobs"""
     from jobs.render import SITE, render
@@ -351,3 +380,30 @@ def jobs_render(
         else:
             print(output / f"{name}.xml")
     return 0
+
+
+@jobs_app.command("lint")
+def jobs_lint(site: Site = None) -> int:
+    """Say what the rendered jobs lack. Example: ./iec4 jobs lint"""
+    from pipeline import jenkins_jobs
+
+    return jenkins_jobs.lint(site)
+
+
+@jobs_app.command("diff")
+def jobs_diff(
+    files: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="RENDERED SAVED", help="Compare two config.xml files instead."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Compare in meaning what is defined with what Jenkins has.
+
+    Example: ./iec4 jobs diff --files rendered.xml saved.xml --json
+    """
+    from pipeline import jenkins_jobs
+
+    if files is None:
+        raise ConfigError("nothing to compare; give --files")
+    return jenkins_jobs.diff_files(*files, as_json=as_json)

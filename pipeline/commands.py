@@ -179,8 +179,6 @@ def lab_up() -> int:
 
     started = time.monotonic()
     state = story.embedded_state()
-    if (state / "inventory.yaml").exists():
-        raise ConfigError(f"the embedded lab is up already ({state}); ./iec4 lab down ends it")
     inventory = up(inventories.load("embedded"), state, owner_pid=None, ttl_s=story.LAB_TTL_S)
     for name, host in inventory.hosts.items():
         print(f"{name:<16} {host.address}:{host.port}  {', '.join(host.roles)}")
@@ -192,8 +190,6 @@ def lab_status(*, as_json: bool) -> int:
     from lab.loopback.lifecycle import status
 
     state = story.embedded_state()
-    if not (state / "inventory.yaml").exists():
-        raise ConfigError("the embedded lab is not up; start it with ./iec4 lab up")
     hosts = status(state)
     if as_json:
         print(json.dumps([vars(host) for host in hosts], indent=2, default=str))

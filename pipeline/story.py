@@ -16,7 +16,7 @@ from blueprints.errors import ConfigError
 from blueprints.model import Blueprint, Criterion, Maturity
 from lab import inventory as inventories
 from lab import secrets
-from lab.errors import LabError
+from lab.errors import LabError, LeaseHeld
 from lab.inventory import Inventory
 from lab.payload import cache_dir
 from lab.session import Lab
@@ -111,15 +111,17 @@ def judge(
 
 @contextmanager
 def leased(lab: Lab, directory: RunDirectory) -> Iterator[None]:
-    """Hold the lab's lease in this run's name."""
+    """Hold the lab's lease in this run's name; a lease that was lost on the way is an error."""
     from lab.lease import lease
 
-    with ExitStack() as held:
+    holder = f"run {directory.state.id} by process {os.getpid()}"
+    with ExitStack() as stack:
         with directory.stage("lease"):
-            held.enter_context(
-                lease(lab, holder=f"run {directory.state.id} by process {os.getpid()}")
-            )
+            held = stack.enter_context(lease(lab, holder=holder, beside=directory.path.parent))
         yield
+        if held.lost is not None:
+            with directory.stage("lease"):
+                raise LeaseHeld("the lab's lease was lost during the run", found=held.lost)
 
 
 def resume(path: Path, request: Request, progress: Progress) -> tuple[RunDirectory, int]:

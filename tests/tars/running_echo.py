@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from lab.faultflags import DIRECTORY
 from lab.nodejs import node_binary
 from lab.tars.client import Address, Proxy, TarsClient
 from lab.tars.echo_client import ECHO_OBJECT
+from lab.tars.embedded.unpacking import put_in_place
 from lab.tars.package import build_package
 from lab.wait import wait_for
 
@@ -71,9 +71,7 @@ class RunningEcho:
 
 def unpack(version: str, place: Path) -> Path:
     """Install the package as a node does: its one top directory becomes ``bin``."""
-    with tarfile.open(build_package(version)) as tar:
-        tar.extractall(place, filter="data")
-    (place / "EchoServer").rename(place / "bin")
+    put_in_place(build_package(version), place / "bin")
     return place / "bin"
 
 

@@ -222,8 +222,10 @@ class Node:
     ) -> None:
         try:
             ret, text = await act()
-        except (TarsError, OSError) as error:
-            ret, text = -1, str(error)
+        except Exception as error:  # noqa: BLE001 - a command is always answered: its task waits for that
+            if not isinstance(error, TarsError | OSError):
+                _log.exception("%s broke", name)
+            ret, text = -1, f"{type(error).__name__}: {error}"
         if self._link is not None:
             report = api.ReportResult(request_id, f"callback_{name}", ret, text)
             self._link.tell(api.ADMIN_REGISTRY, api.REPORT_RESULT, report, one_way=True)
