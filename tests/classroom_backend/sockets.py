@@ -44,9 +44,9 @@ class Socket:
         self._socket.transport.abort()
         self._run(self._socket.wait_closed())
 
-    def close(self) -> None:
+    def close(self, code: int = 1000, reason: str = "") -> None:
         if not self._loop.is_closed():
-            self._run(self._socket.close())
+            self._run(self._socket.close(code, reason))
             self._loop.close()
 
     def _run(self, work: Any, timeout: float = TIMEOUT_S) -> Any:

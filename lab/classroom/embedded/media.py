@@ -79,6 +79,8 @@ class _Endpoint:
         try:
             for media in SessionDescription.parse(offer).media:
                 if media.kind in CODECS:
+                    if media.dtls is None or not media.dtls.fingerprints:
+                        raise ValueError("media without a DTLS fingerprint")
                     prepare(media.kind)
             await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             answer = await self.connection.createAnswer()

@@ -20,13 +20,18 @@ _NAMES = {
 }
 
 
-class CodecsAbsent(RuntimeError):
+class CodecsAbsent(AttributeError):
     """Somebody wanted to decode or encode in a process that has no codecs."""
 
 
-class _Absent:
-    def __init__(self, *_: object, **__: object) -> None:
-        raise CodecsAbsent(f"{type(self).__name__}: this process has no codecs")
+class _Nothing(type):
+    """A class without anything in it, which says why."""
+
+    def __getattr__(cls, name: str) -> None:
+        raise CodecsAbsent(f"no {cls.__name__}.{name}: this process has no codecs")
+
+    def __call__(cls, *_: object, **__: object) -> None:
+        raise CodecsAbsent(f"no {cls.__name__}: this process has no codecs")
 
 
 def stand_in() -> None:
@@ -34,7 +39,7 @@ def stand_in() -> None:
     for name, members in _NAMES.items():
         module = ModuleType(name, __doc__)
         for member in members:
-            setattr(module, member, type(member, (_Absent,), {}))
+            setattr(module, member, _Nothing(member, (), {}))
         sys.modules[name] = module
         parent, _, child = name.rpartition(".")
         if parent:
