@@ -126,7 +126,7 @@ class EmbeddedTars(Recipe):
             ),
             Await("every tars-agent is a node", master, lambda lab: names <= set(probe(lab))),
             DeployEcho("deploy the echo servant", agents[0], first),
-            Await("the echo servant answers by name", agents[0], _echoed),
+            Await("the echo servant answers by name", agents[0], echoed),
         ]
 
     def _node(self, agent: str, name: str, registry: str) -> list[Step]:
@@ -164,7 +164,7 @@ class EmbeddedTars(Recipe):
         ]
 
 
-def _echoed(lab: Lab) -> Identity:
+def echoed(lab: Lab) -> Identity:
     """Ask the deployed echo servant, found by name, who it is."""
     here = resolve(lab.address(SYSTEM, REGISTRY), ECHO_OBJECT)[0]
     with TarsClient((here.host, here.port)) as client:

@@ -207,3 +207,26 @@ def test_a_package_that_changed_on_its_way_is_not_put_in_place(
         platform.web.publish(server.id, uploaded.id)
     assert platform.ask(application).pid == server.process_id
     assert platform.web.server(server.id).patch_version == server.patch_version
+
+
+def test_a_server_that_heeds_nothing_is_killed_with_all_that_it_started(
+    platform: Platform, application: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "EchoServer"
+    pids = tmp_path / "pids"
+    script.write_text(f"#!/bin/sh\ntrap '' TERM\nsleep 60 &\necho $$ $! >{pids}\nwait\nwait\n")
+    package = tmp_path / "stubborn.tgz"
+    with tarfile.open(package, "w:gz") as tar:
+        tar.add(script, "EchoServer/EchoServer")
+    number = deployed_only(platform, application, platform.node_name())
+    uploaded = platform.web.upload_package(package, application, "EchoServer")
+    platform.web.publish(number, uploaded.id)
+    # It never said keepAlive, so it is not active, and not found.
+    assert platform.web.state(number) == "activating"
+    assert platform.look_up(application) == (0, 1)
+    group = [int(pid) for pid in pids.read_text().split()]
+    assert all(map(is_there, group))
+
+    platform.web.stop(number)
+    wait_for("the end of all", lambda: not any(map(is_there, group)), timeout=2)
+    assert platform.web.state(number) == "inactive"
