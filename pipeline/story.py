@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,12 +94,13 @@ def judge(
         leased(lab, directory),
     ):
         try:
-            for work in (
+            works: tuple[Callable[[], None], ...] = (
                 lambda: stages.deploy(directory, lab, progress, systems=task.systems()),
                 lambda: stages.survey(directory, lab, task.systems()),
                 lambda: stages.validate(directory, task, progress),
                 lambda: stages.perf(directory, task, progress),
-            ):
+            )
+            for work in works:
                 try:
                     work()
                 except LabError as error:  # recorded in run.json; later stages still tell more
