@@ -11,24 +11,45 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from hashlib import md5
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from lab.errors import LabError, SystemDown
+from lab.errors import SystemDown
 from lab.secrets import MASK
+from lab.tars.web_answers import (
+    SUCCESS,
+    Adapter,
+    AdapterConf,
+    Application,
+    Package,
+    Server,
+    ServerSpec,
+    Task,
+    TaskFailed,
+    TaskItem,
+    WebRefused,
+    read,
+)
 from lab.wait import wait_for
 
-#: The smallest status of an item that has ended: 3 success, 4 failed, 5 cancelled.
-ENDED = 3
-SUCCESS = 3
-
-#: How much of an unexpected answer an error shows, characters.
-_EVIDENCE = 2000
+__all__ = [
+    "Adapter",
+    "AdapterConf",
+    "Application",
+    "Package",
+    "Server",
+    "ServerSpec",
+    "TarsWeb",
+    "Task",
+    "TaskFailed",
+    "TaskItem",
+    "WebRefused",
+]
 
 
 class _WithoutQueries(logging.Filter):
@@ -44,155 +65,6 @@ class _WithoutQueries(logging.Filter):
 
 
 logging.getLogger("httpx").addFilter(_WithoutQueries())
-
-
-class WebRefused(LabError):
-    """TarsWeb answered, and not as it answers what it has done.
-
-    ``status`` is the HTTP status, ``ret_code`` the envelope's (None: there was none) and
-    ``message`` TarsWeb's own words.
-    """
-
-    def __init__(self, call: str, status: int, ret_code: int | None, message: str) -> None:
-        self.status = status
-        self.ret_code = ret_code
-        self.message = message
-        code = "no JSON" if ret_code is None else f"ret_code {ret_code}"
-        super().__init__(
-            f"TarsWeb refused {call}",
-            found=f"HTTP {status}, {code}: {message[:200]}".strip(),
-            expected="HTTP 200 with ret_code 200",
-            advice="check the ticket of TarsWeb in the inventory" if status in (401, 403) else None,
-            evidence=message[:_EVIDENCE] or None,
-        )
-
-
-class TaskFailed(LabError):
-    """A task has ended, and not every item of it with success; ``task`` has them all."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        failed = [item for item in task.items if item.status != SUCCESS]
-        super().__init__(
-            f"{failed[0].command} of {failed[0].application}.{failed[0].server_name} "
-            f"on {failed[0].node_name} failed",
-            found=f"{failed[0].status_info}: {failed[0].execute_info}",
-            expected="EM_I_SUCCESS",
-            advice="the node's log of the server tells more",
-        )
-
-
-@dataclass(frozen=True)
-class Application:
-    """An application; ``f_id`` is TarsWeb's number for it."""
-
-    f_id: int
-    f_name: str
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """An object that a server shall serve: ``App.Server.<obj_name>`` at ``bind_ip:port``.
-
-    ``queuetimeout`` in milliseconds.
-    """
-
-    obj_name: str
-    bind_ip: str
-    port: int
-    port_type: str = "tcp"
-    protocol: str = "tars"
-    thread_num: int = 5
-    max_connections: int = 100_000
-    queuecap: int = 50_000
-    queuetimeout: int = 20_000
-
-
-@dataclass(frozen=True)
-class ServerSpec:
-    """A server to deploy on a node. ``server_type`` tars_cpp starts ``bin/<server_name>``."""
-
-    application: str
-    server_name: str
-    node_name: str
-    adapters: tuple[Adapter, ...]
-    server_type: str = "tars_cpp"
-    template_name: str = "tars.cpp.default"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A deployed server. States are active, inactive, activating, deactivating."""
-
-    id: int
-    application: str
-    server_name: str
-    node_name: str
-    server_type: str
-    setting_state: str
-    present_state: str
-    patch_version: str
-    process_id: int
-
-
-@dataclass(frozen=True)
-class AdapterConf:
-    """An adapter as TarsWeb keeps it; ``endpoint`` reads ``tcp -h HOST -t MS -p PORT -e 0``."""
-
-    id: int
-    servant: str
-    endpoint: str
-
-
-@dataclass(frozen=True)
-class Package:
-    """An uploaded package; ``id`` is what publishing names, and the server's patch_version."""
-
-    id: int
-    server: str
-    tgz: str
-    comment: str
-    posttime: str
-
-
-@dataclass(frozen=True)
-class TaskItem:
-    """One command of a task on one server. ``execute_info`` alarms at times without reason."""
-
-    item_no: str
-    application: str
-    server_name: str
-    node_name: str
-    command: str
-    status: int
-    status_info: str
-    execute_info: str
-    percent: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task; its own ``status`` is 6 whenever its items differ."""
-
-    task_no: str
-    serial: bool
-    status: int
-    items: tuple[TaskItem, ...]
-
-    @property
-    def ended(self) -> bool:
-        return all(item.status >= ENDED for item in self.items)
-
-
-M = TypeVar("M")
-
-
-def _read(call: str, kind: type[M], data: Mapping[str, Any]) -> M:
-    """The dataclass ``kind`` from the fields of an answer; the others are ignored."""
-    try:
-        return kind(**{field.name: data[field.name] for field in fields(kind)})  # type: ignore[arg-type]
-    except (KeyError, TypeError) as error:
-        raise WebRefused(call, 200, 200, f"no {kind.__name__} in the answer: {error}") from None
 
 
 class TarsWeb:
@@ -237,12 +109,12 @@ class TarsWeb:
     def add_application(self, name: str) -> Application:
         """Add an application; one of that name that is there is refused ("system error")."""
         answer = self._post("add_application", {"f_name": name})
-        return _read("add_application", Application, answer)
+        return read("add_application", Application, answer)
 
     def applications(self) -> list[Application]:
         """Every application, with servers or without."""
         rows = self._get("query_application")
-        return [_read("query_application", Application, row) for row in rows]
+        return [read("query_application", Application, row) for row in rows]
 
     def delete_application(self, f_id: int) -> None:
         """Forget an application; servers of it run on."""
@@ -304,11 +176,11 @@ class TarsWeb:
         """An application's servers, or one of them on every node; empty when unknown."""
         node = f"1{application}" + ("" if server_name is None else f".5{server_name}")
         rows = self._get("server_list", tree_node_id=node)
-        return [_read("server_list", Server, row) for row in rows]
+        return [read("server_list", Server, row) for row in rows]
 
     def server(self, server_id: int) -> Server:
         """A server by number; an unknown one is refused ("system error")."""
-        return _read("server", Server, self._get("server", id=server_id))
+        return read("server", Server, self._get("server", id=server_id))
 
     def state(self, server_id: int) -> str:
         """A server's present state; it follows the node within 2 s."""
@@ -317,7 +189,7 @@ class TarsWeb:
 
     def adapters(self, server_id: int) -> list[AdapterConf]:
         rows = self._get("adapter_conf_list", id=server_id)
-        return [_read("adapter_conf_list", AdapterConf, row) for row in rows]
+        return [read("adapter_conf_list", AdapterConf, row) for row in rows]
 
     def auto_port(self, node_name: str) -> int:
         """A port that no server on the node has."""
@@ -341,12 +213,12 @@ class TarsWeb:
         answer = self._call(
             "POST", "upload_patch_package", data=form, files={"suse": (package.name, content)}
         )
-        return _read("upload_patch_package", Package, answer)
+        return read("upload_patch_package", Package, answer)
 
     def packages(self, application: str, server_name: str) -> list[Package]:
         """A server's packages, the newest first."""
         rows = self._get("server_patch_list", application=application, module_name=server_name)
-        return [_read("server_patch_list", Package, row) for row in rows["rows"]]
+        return [read("server_patch_list", Package, row) for row in rows["rows"]]
 
     # Tasks
 
@@ -370,8 +242,8 @@ class TarsWeb:
     def task(self, task_no: str) -> Task:
         """A task as it is now; only publish tasks can be asked for after 5 minutes."""
         data = self._get("task", task_no=task_no)
-        items = tuple(_read("task", TaskItem, item) for item in data["items"])
-        return _read("task", Task, {**data, "items": items})
+        items = tuple(read("task", TaskItem, item) for item in data["items"])
+        return read("task", Task, {**data, "items": items})
 
     def finished(self, task_no: str, *, timeout: float = 60.0) -> Task:
         """Wait until every item of a task has ended; returns the task.

@@ -1,0 +1,168 @@
+"""What TarsWeb tells, and how it refuses: the typed side of `lab.tars.web`.
+
+Field names are those of TarsWeb 3.0.15's answers (``fixtures/recordings/tars/web``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from lab.errors import LabError
+
+#: The smallest status of an item that has ended: 3 success, 4 failed, 5 cancelled.
+ENDED = 3
+SUCCESS = 3
+
+#: How much of an unexpected answer an error shows, characters.
+_EVIDENCE = 2000
+
+
+class WebRefused(LabError):
+    """TarsWeb answered, and not as it answers what it has done.
+
+    ``status`` is the HTTP status, ``ret_code`` the envelope's (None: there was none) and
+    ``message`` TarsWeb's own words.
+    """
+
+    def __init__(self, call: str, status: int, ret_code: int | None, message: str) -> None:
+        self.status = status
+        self.ret_code = ret_code
+        self.message = message
+        code = "no JSON" if ret_code is None else f"ret_code {ret_code}"
+        super().__init__(
+            f"TarsWeb refused {call}",
+            found=f"HTTP {status}, {code}: {message[:200]}".strip(),
+            expected="HTTP 200 with ret_code 200",
+            advice="check the ticket of TarsWeb in the inventory" if status in (401, 403) else None,
+            evidence=message[:_EVIDENCE] or None,
+        )
+
+
+class TaskFailed(LabError):
+    """A task has ended, and not every item of it with success; ``task`` has them all."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        failed = [item for item in task.items if item.status != SUCCESS]
+        super().__init__(
+            f"{failed[0].command} of {failed[0].application}.{failed[0].server_name} "
+            f"on {failed[0].node_name} failed",
+            found=f"{failed[0].status_info}: {failed[0].execute_info}",
+            expected="EM_I_SUCCESS",
+            advice="the node's log of the server tells more",
+        )
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application; ``f_id`` is TarsWeb's number for it."""
+
+    f_id: int
+    f_name: str
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An object that a server shall serve: ``App.Server.<obj_name>`` at ``bind_ip:port``.
+
+    ``queuetimeout`` in milliseconds.
+    """
+
+    obj_name: str
+    bind_ip: str
+    port: int
+    port_type: str = "tcp"
+    protocol: str = "tars"
+    thread_num: int = 5
+    max_connections: int = 100_000
+    queuecap: int = 50_000
+    queuetimeout: int = 20_000
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """A server to deploy on a node. ``server_type`` tars_cpp starts ``bin/<server_name>``."""
+
+    application: str
+    server_name: str
+    node_name: str
+    adapters: tuple[Adapter, ...]
+    server_type: str = "tars_cpp"
+    template_name: str = "tars.cpp.default"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A deployed server. States are active, inactive, activating, deactivating."""
+
+    id: int
+    application: str
+    server_name: str
+    node_name: str
+    server_type: str
+    setting_state: str
+    present_state: str
+    patch_version: str
+    process_id: int
+
+
+@dataclass(frozen=True)
+class AdapterConf:
+    """An adapter as TarsWeb keeps it; ``endpoint`` reads ``tcp -h HOST -t MS -p PORT -e 0``."""
+
+    id: int
+    servant: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """An uploaded package; ``id`` is what publishing names, and the server's patch_version."""
+
+    id: int
+    server: str
+    tgz: str
+    comment: str
+    posttime: str
+
+
+@dataclass(frozen=True)
+class TaskItem:
+    """One command of a task on one server. ``execute_info`` alarms at times without reason."""
+
+    item_no: str
+    application: str
+    server_name: str
+    node_name: str
+    command: str
+    status: int
+    status_info: str
+    execute_info: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task; its own ``status`` is 6 whenever its items differ."""
+
+    task_no: str
+    serial: bool
+    status: int
+    items: tuple[TaskItem, ...]
+
+    @property
+    def ended(self) -> bool:
+        return all(item.status >= ENDED for item in self.items)
+
+
+M = TypeVar("M")
+
+
+def read(call: str, kind: type[M], data: Mapping[str, Any]) -> M:
+    """The dataclass ``kind`` from the fields of an answer; the others are ignored."""
+    try:
+        return kind(**{field.name: data[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+    except (KeyError, TypeError) as error:
+        raise WebRefused(call, 200, 200, f"no {kind.__name__} in the answer: {error}") from None
