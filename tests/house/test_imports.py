@@ -32,6 +32,7 @@ PLANTS = {
     "keywords": Plant("robot/iec4_keywords/planted.py", "iec4_keywords.planted", "fixtures"),
     "perf": Plant("perf/planted.py", "perf.planted", "pipeline.rundir"),
     "reports": Plant("reports/planted.py", "reports.planted", "lab.wait"),
+    "submission": Plant("submission/planted.py", "submission.planted", "lab.session"),
     "jobs": Plant("jobs/planted.py", "jobs.planted", "reports.files"),
     "embedded": Plant("lab/tars/planted.py", "lab.tars.planted", "lab.classroom.embedded"),
     "cores": Plant("lab/classroom/wire.py", "lab.classroom.wire", "socket"),

@@ -1,0 +1,53 @@
+"""What the commands of a release do: gate, submit, verify, import of BluVal's layer files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from blueprints import model
+from blueprints.errors import ConfigError
+from blueprints.model import Maturity
+from reports.results import read_results
+from submission import exceptions, gate_page
+from submission.gate import Rules, evaluate
+from submission.rules import release_rules, security_rules
+
+
+def gate(
+    runs: Sequence[Path],
+    *,
+    maturity: Maturity,
+    blueprint: str | None,
+    exceptions_file: Path | None,
+    release: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    """Judge a release; print what blocks it, write the page, return the exit code."""
+    results = [read_results(run.resolve()) for run in runs]
+    chosen = model.load(blueprint or _blueprint_of(results[0].asked, results[0].blueprint))
+    rules = Rules(release_rules(), security_rules(), exceptions.load(chosen.name, exceptions_file))
+    found = evaluate(chosen, results, maturity, rules, _day(release))
+    pages = gate_page.write(found, output or found.runs[-1].directory)
+    if as_json:
+        print(gate_page.as_json(found))
+    else:
+        print(gate_page.as_text(found), end="")
+        print(f"The page: {pages[1]}")
+    return found.exit_code.value
+
+
+def _blueprint_of(asked: dict[str, object], name: str) -> str:
+    """The blueprint's file where a run was made with one of its own, else its name."""
+    return str(asked.get("blueprint") or name)
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no day; it reads like 2026-12-01") from None

@@ -1,0 +1,23 @@
+"""Kubernetes conformance: the JUnit file that the e2e tests leave, all of it passed."""
+
+from __future__ import annotations
+
+from submission.scans.checks import Check
+from submission.untrusted import Unacceptable, parse_xml
+
+
+def judge(data: bytes) -> list[Check]:
+    """Judge one run of the conformance tests. Raises `Unacceptable` where none was run."""
+    root = parse_xml(data)
+    cases = list(root.iter("testcase"))
+    if root.tag not in ("testsuite", "testsuites") or not cases:
+        raise Unacceptable("no JUnit file of a conformance run: it has no test case")
+    failed, ran = [], 0
+    for case in cases:
+        name = case.get("name") or "a test without a name"
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(Check(name, "failed"))
+        ran += case.find("skipped") is None
+    if ran == 0:
+        raise Unacceptable("a conformance run in which every test was skipped")
+    return [Check(f"{ran} conformance tests"), *failed]

@@ -1,0 +1,111 @@
+"""Runs as two real labs would leave them, and outputs of the mandatory tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.checkout import ROOT
+from blueprints import model
+from blueprints.evidence import Verdict
+from submission.rules import security_rules
+from tests.reports.conftest import Run
+
+RECORDED = ROOT / "fixtures" / "recordings" / "akraino"
+BLUEPRINT = model.load()
+PLANNED = tuple((c.id, c.layer, c.title, c.mandatory("incubation")) for c in BLUEPRINT.criteria)
+FOUND = {f"{name} (found)": pin.version for name, pin in BLUEPRINT.pins.items()}
+
+JUNIT = (
+    b'<testsuite name="Kubernetes e2e suite" tests="2">'
+    b'<testcase name="[sig-network] DNS should provide DNS"/>'
+    b'<testcase name="[sig-node] Pods"><skipped/></testcase></testsuite>'
+)
+
+
+def lynis_log(*failing: str, absent: str = "", ended: bool = True) -> bytes:
+    """A log of Lynis in which every check that Akraino names stands, in its own form."""
+    names = dict.fromkeys(name for names in security_rules().lynis.values() for name in names)
+    lines = ["Starting Lynis 3.0.8 with PID 4711, build date 2022-05-17", "===="]
+    for name in names:
+        if absent and absent in name:
+            continue
+        kind = "partial number of" if any(f in name for f in failing) else "maximum number of"
+        points = f"Hardening: assigned {kind} hardening points (0 of 1). Currently having 3 points"
+        line_end = " contains equal expected value (0)" if name.startswith("Result") else ""
+        lines += [f"{name}{line_end}", points, "===="]
+    if ended:
+        lines += ["Lynis ended successfully", "Program ended successfully"]
+    return "\n".join(f"2026-11-24 16:52:01 {line}" for line in lines).encode()
+
+
+def vuls_report(family: str = "ubuntu", release: str = "20.04", **scores: float) -> bytes:
+    """A report of Vuls; ``CVE_2020_0001=9.8``."""
+    return json.dumps(
+        {
+            "family": family,
+            "release": release,
+            "scannedCves": {
+                cve.replace("_", "-"): {"cveContents": {"nvd": [{"cvss3Score": score}]}}
+                for cve, score in scores.items()
+            },
+        }
+    ).encode()
+
+
+def scan(run: Path, test: str, name: str, data: bytes) -> Path:
+    file = run / "bluval" / test / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return file
+
+
+def scan_all(run: Path) -> None:
+    """Outputs of every mandatory test, all of them good."""
+    scan(run, "os/lynis", "edge-a.log", lynis_log())
+    scan(run, "os/vuls", "edge-a.json", vuls_report(CVE_2020_0001=6.1))
+    hunt = (RECORDED / "kube-hunter.json").read_bytes()
+    scan(run, "k8s/kube-hunter", "cluster.json", hunt)
+    scan(run, "k8s/conformance", "junit_01.xml", JUNIT)
+
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def lab_run(tmp_path: Path) -> MakeRun:
+    """``lab_run(lab, but={"OS-01": Verdict.FAIL}, **keys of run.json)``: a run in a real lab in
+    which all is well, but for the criteria that are named; None leaves one without a result."""
+
+    def make(
+        lab: str,
+        *,
+        name: str = "20261124T165100Z",
+        but: dict[str, Verdict | None] | None = None,
+        scans: bool = True,
+        **state: Any,
+    ) -> Path:
+        run = Run(tmp_path / "results" / f"{name}-{lab}", planned=PLANNED)
+        run.save(
+            **{"lab": lab, "profile": "lab", "versions": FOUND, "stages": [], "asked": {}, **state}
+        )
+        for identifier, *_ in PLANNED:
+            verdict = (but or {}).get(identifier, Verdict.PASS)
+            if verdict is not None:
+                reason = "" if verdict is Verdict.PASS else f"{identifier} is not so"
+                run.result(identifier, verdict, reason=reason)
+        if scans:
+            scan_all(run.path)
+        return run.path
+
+    return make
+
+
+@pytest.fixture
+def labs(lab_run: MakeRun) -> list[Path]:
+    """Good runs of two labs."""
+    return [lab_run("inwinstack"), lab_run("lf-cd")]
