@@ -1,4 +1,3 @@
 """Every validation suite works with the suite's pytest plugin (see fixtures/)."""
 
-from fixtures.clients import *  # noqa: F403
 from fixtures.plugin import *  # noqa: F403
