@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from lab.classroom.embedded.model import GARBAGE_THRESHOLD_MS, SessionOptions, Sessions
+from lab.classroom.embedded.sockets import OUTBOX_CHARACTERS
 from lab.classroom.signalling import (
     CLOSE_REASON_NO_PING,
     MAX_FRAME_CHARACTERS,
@@ -20,6 +22,10 @@ from lab.classroom.signalling import (
 from lab.classroom.token import Role
 from tests.classroom_backend.people import Person
 from tests.classroom_backend.running import Backend, new_session_id
+
+
+#: More than a connection's buffers hold, in bytes.
+KERNEL_BUFFERS = 16_000_000
 
 
 class Class:
@@ -105,6 +111,17 @@ def test_a_frame_of_the_greatest_length_is_served_whatever_its_bytes(lesson: Cla
     frame["filler"] = "ü" * (MAX_FRAME_CHARACTERS - len(json.dumps(frame)))
     person.socket.send(json.dumps(frame, ensure_ascii=False))
     assert person.next_frame()["id"] == 7
+
+
+def test_who_does_not_read_is_given_up_and_holds_nobody_back(lesson: Class) -> None:
+    stuck, talker = lesson.join("SUBSCRIBER"), lesson.join()
+    noise = secrets.token_urlsafe(37_000)  # WebSocket compression cannot make it much smaller
+    signal = json.dumps({"to": [stuck.connection_id], "data": noise})
+    flood = OUTBOX_CHARACTERS + KERNEL_BUFFERS
+    for _ in range(flood // len(signal)):
+        assert "result" in talker.call("sendMessage", message=signal)
+    with pytest.raises(ConnectionClosed):
+        stuck.notices()
 
 
 def test_silence_after_a_ping_with_an_interval_ends_the_socket(lesson: Class) -> None:

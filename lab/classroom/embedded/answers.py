@@ -45,8 +45,10 @@ def text(found: str) -> web.Response:
     return web.Response(text=found, content_type="text/plain", charset="UTF-8")
 
 
-def controller_error(request: web.Request, status: int, message: str) -> web.Response:
-    """The controllers' own error body."""
+def refused(request: web.Request, status: int, message: str | None) -> web.Response:
+    """A controller's refusal: its own error body, or none at all."""
+    if message is None:
+        return empty(status)
     return value(_error(request, int(time.time() * 1000), status, message), status)
 
 

@@ -106,24 +106,15 @@ class Rest:
     async def _whole_answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn refusals into answers, and do nothing at all while deaf."""
         if self.rooms.faults.active("classroom.deaf"):
-            await self._hang_up(request)
+            return await self._hang_up(request)
         try:
             return await handler(request)
         except Refused as refusal:
-            if refusal.message is None:
-                return answers.empty(refusal.status)
-            return answers.controller_error(request, refusal.status, refusal.message)
+            return answers.refused(request, refusal.status, refusal.message)
         except _Unreadable as unreadable:
             return answers.framework_error(request, unreadable.status, unreadable.message)
         except web.HTTPMethodNotAllowed as wrong:
-            allowed = ", ".join(sorted(wrong.allowed_methods - {"HEAD"}))
-            if request.path == PATH:
-                answer = answers.empty(405)
-            else:
-                says = f"Request method '{request.method}' not supported"
-                answer = answers.framework_error(request, 405, says)
-            answer.headers[hdrs.ALLOW] = allowed
-            return answer
+            return _not_allowed(request, wrong)
         except web.HTTPNotFound:
             return answers.framework_error(request, 404, "No message available")
 
@@ -140,13 +131,13 @@ class Rest:
             return answers.unauthorized(request)
         return await handler(request)
 
-    async def _hang_up(self, request: web.Request) -> None:
+    async def _hang_up(self, request: web.Request) -> web.Response:
         """Accept, never answer, and cut the connection in the end."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), DEAF_S)
         if request.transport is not None:
             request.transport.abort()
-        raise ConnectionResetError("deaf")
+        return answers.empty(503)  # nobody gets it
 
     # -- sessions -----------------------------------------------------------------------
 
@@ -283,6 +274,13 @@ class _Unreadable(Exception):
         self.status = status
         self.message = message
         super().__init__(message)
+
+
+def _not_allowed(request: web.Request, wrong: web.HTTPMethodNotAllowed) -> web.Response:
+    says = None if request.path == PATH else f"Request method '{request.method}' not supported"
+    answer = answers.empty(405) if says is None else answers.framework_error(request, 405, says)
+    answer.headers[hdrs.ALLOW] = ", ".join(sorted(wrong.allowed_methods - {"HEAD"}))
+    return answer
 
 
 async def _body(request: web.Request) -> dict[str, Any] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -30,12 +30,10 @@ from lab.classroom.signalling import (
     parse_frame,
 )
 
-log = logging.getLogger(__name__)
-
 #: A socket whose peer does not read for this long, in seconds, is given up.
 WRITE_TIMEOUT_S = 10.0
-#: Frames that wait for a peer; a socket with more is given up.
-OUTBOX_FRAMES = 2000
+#: Characters that may wait for a peer; a socket with more is given up.
+OUTBOX_CHARACTERS = 2_000_000
 #: How long a close frame waits for the peer's own, in seconds.
 CLOSE_TIMEOUT_S = 2.0
 
@@ -43,23 +41,24 @@ CLOSE_TIMEOUT_S = 2.0
 class Outbox:
     """The way out of one socket: whatever is sent leaves in order, by a task of its own."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, give_up: Callable[[], None]) -> None:
         self._socket = socket
-        self._waiting: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue(OUTBOX_FRAMES)
+        self._give_up = give_up
+        self._waiting: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
+        self._characters = 0
         self._task = asyncio.create_task(self._write())
 
     def send(self, frame: Frame) -> None:
-        self._put(format_frame(frame))
+        text = format_frame(frame)
+        self._characters += len(text)
+        if self._characters > OUTBOX_CHARACTERS:
+            self._give_up()
+        else:
+            self._waiting.put_nowait(text)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the socket after what was sent before."""
-        self._put((code, reason))
-
-    def _put(self, item: str | tuple[int, str]) -> None:
-        try:
-            self._waiting.put_nowait(item)
-        except asyncio.QueueFull:
-            self._task.cancel()
+        self._waiting.put_nowait((code, reason))
 
     async def _write(self) -> None:
         try:
@@ -69,8 +68,9 @@ class Outbox:
                     await self._socket.close(code=item[0], message=item[1].encode())
                     return
                 await asyncio.wait_for(self._socket.send_str(item), WRITE_TIMEOUT_S)
+                self._characters -= len(item)
         except (OSError, TimeoutError):
-            return  # the peer is gone; the reading side sees it too
+            self._give_up()
 
     def discard(self) -> None:
         """The socket has ended: nothing leaves any more."""
@@ -80,12 +80,19 @@ class Outbox:
 class Conversation:
     """One client on one socket. ``rpc_session`` is the id that the protocol knows it by."""
 
-    def __init__(self, socket: web.WebSocketResponse, rooms: Rooms, server_secret: str) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        rooms: Rooms,
+        server_secret: str,
+        *,
+        give_up: Callable[[], None],
+    ) -> None:
         self.rpc_session = _rpc_session_id()
         self._socket = socket
         self._rooms = rooms
         self._server_secret = server_secret
-        self._outbox = Outbox(socket)
+        self._outbox = Outbox(socket, give_up)
         self._silence_s: float | None = None
         self._pinged = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -184,5 +191,7 @@ async def serve_socket(
         timeout=CLOSE_TIMEOUT_S, max_msg_size=4 * MAX_FRAME_CHARACTERS + 1, compress=True
     )
     await socket.prepare(request)
-    await Conversation(socket, rooms, server_secret).serve()
+    transport = request.transport
+    if transport is not None:
+        await Conversation(socket, rooms, server_secret, give_up=transport.abort).serve()
     return socket
