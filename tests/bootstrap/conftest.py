@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clones import Clone, said, small_clone
+
+from tests.bootstrap.clones import Clone, said, small_clone
 
 
 @pytest.fixture(scope="session")

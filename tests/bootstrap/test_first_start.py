@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from clones import Clone, give_to_nobody, python_for, said, small_clone
 
 from lab.wait import wait_for
+from tests.bootstrap.clones import Clone, give_to_nobody, python_for, said, small_clone
 
 pytestmark = pytest.mark.xdist_group("bootstrap")
 

@@ -10,12 +10,12 @@ import uuid
 from pathlib import Path
 
 import pytest
-from processes import with_word
 
 from lab import secrets
 from lab.errors import CommandFailed, CommandTimeout, HostError
 from lab.host.base import KEEP_BYTES, Host
 from lab.wait import wait_for
+from tests.hosts.processes import with_word
 
 
 def test_a_result_has_status_streams_and_duration(host: Host):

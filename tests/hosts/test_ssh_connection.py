@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import with_word
-from wire import Wire
 
 from blueprints.errors import ConfigError
 from fixtures.labs import template
@@ -24,6 +22,8 @@ from lab.host.connection import try_login
 from lab.host.ssh import SshHost
 from lab.inventory import Account, HostEntry
 from lab.secrets import SecretUnavailable
+from tests.hosts.processes import with_word
+from tests.hosts.wire import Wire
 
 
 def _changed(entry: HostEntry, **update: object) -> HostEntry:
