@@ -16,8 +16,14 @@ from lab.wait import wait_for
 _START = """
 dir=.iec4/services/$1; shift
 mkdir -p "$dir"
+rm -f "$dir/pid"
 setsid sh -c 'echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid" && shift && exec "$@"' \
     sh "$dir" "$@" >>"$dir/log" 2>&1 </dev/null &
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ -e "$dir/pid" ] && exit 0
+    sleep 0.1
+done
+exit 1
 """
 _ALIVE = 'pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) && kill -0 "-$pid" 2>/dev/null'
 _STOP = """
@@ -35,7 +41,10 @@ rm -f ".iec4/services/$1/pid"
 def start(
     host: str, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None
 ) -> Command:
-    """Start service ``name`` on ``host`` unless it runs; relative paths start at home."""
+    """Start service ``name`` on ``host`` unless it runs; relative paths start at home.
+
+    It has its pid when this is done, so that `Answers` never takes it for dead too early.
+    """
     return Command(
         title=f"start {name}",
         host=host,
