@@ -23,7 +23,6 @@ from lab.classroom.token import Role
 from tests.classroom_backend.people import Person
 from tests.classroom_backend.running import Backend, new_session_id
 
-
 #: More than a connection's buffers hold, in bytes.
 KERNEL_BUFFERS = 16_000_000
 
