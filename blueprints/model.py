@@ -102,6 +102,9 @@ class Criterion(Model):
     fault: str | None = None
     #: What the failure's reason must say when the fault is injected (a regular expression).
     fails_with: str = ".+"
+    #: A BluVal test, run as it is: the directory ``<layer>/<suite>`` of the blueprint's
+    #: Robot suites (see ``criteria import``).
+    suite: str | None = None
 
     def limit(self, metric: str, profile: str) -> Limit | None:
         text = self.thresholds.get(metric, {}).get(profile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,33 +77,35 @@ def scan_all(run: Path) -> None:
 MakeRun = Callable[..., Path]
 
 
+def make_lab_run(
+    place: Path,
+    lab: str,
+    *,
+    name: str = "20261124T165100Z",
+    but: dict[str, Verdict | None] | None = None,
+    scans: bool = True,
+    **state: Any,
+) -> Path:
+    """A run in a real lab in which all is well, but for the criteria that ``but`` names; None
+    leaves one without a result. ``state`` are keys of run.json."""
+    run = Run(place / "results" / f"{name}-{lab}", planned=PLANNED)
+    run.save(
+        **{"lab": lab, "profile": "lab", "versions": FOUND, "stages": [], "asked": {}, **state}
+    )
+    for identifier in (planned["id"] for planned in run.state["planned"]):
+        verdict = (but or {}).get(identifier, Verdict.PASS)
+        if verdict is not None:
+            reason = "" if verdict is Verdict.PASS else f"{identifier} is not so"
+            run.result(identifier, verdict, reason=reason)
+    if scans:
+        scan_all(run.path)
+    return run.path
+
+
 @pytest.fixture
 def lab_run(tmp_path: Path) -> MakeRun:
-    """``lab_run(lab, but={"OS-01": Verdict.FAIL}, **keys of run.json)``: a run in a real lab in
-    which all is well, but for the criteria that are named; None leaves one without a result."""
-
-    def make(
-        lab: str,
-        *,
-        name: str = "20261124T165100Z",
-        but: dict[str, Verdict | None] | None = None,
-        scans: bool = True,
-        **state: Any,
-    ) -> Path:
-        run = Run(tmp_path / "results" / f"{name}-{lab}", planned=PLANNED)
-        run.save(
-            **{"lab": lab, "profile": "lab", "versions": FOUND, "stages": [], "asked": {}, **state}
-        )
-        for identifier, *_ in PLANNED:
-            verdict = (but or {}).get(identifier, Verdict.PASS)
-            if verdict is not None:
-                reason = "" if verdict is Verdict.PASS else f"{identifier} is not so"
-                run.result(identifier, verdict, reason=reason)
-        if scans:
-            scan_all(run.path)
-        return run.path
-
-    return make
+    """`make_lab_run` in the test's own directory."""
+    return partial(make_lab_run, tmp_path)
 
 
 @pytest.fixture
