@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from jobs.jenkinsfile import Block, JenkinsfileError, parse
+from lab.jenkins.jenkinsfile import Block, JenkinsfileError, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 

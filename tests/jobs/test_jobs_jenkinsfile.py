@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from jobs.jenkinsfile import JenkinsfileError, parse
+from lab.jenkins.jenkinsfile import JenkinsfileError, parse
 from jobs.lint import pipeline_problems
 from pipeline.cli import app
 

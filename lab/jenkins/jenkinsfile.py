@@ -1,4 +1,4 @@
-"""Reads a declarative Jenkinsfile that keeps to one block a line, to check its shape.
+"""Reads a declarative Jenkinsfile that keeps to one block a line: for its checks, and to run it.
 
 It is no Groovy parser. A line opens a block, closes one, or is a step; anything else is
 refused, and so is logic that the suite does not want in a Jenkinsfile.
@@ -21,12 +21,19 @@ class JenkinsfileError(ValueError):
 
 @dataclass
 class Block:
-    """``head { … }``: blocks and steps in their order. ``line`` is where it begins."""
+    """``head { … }``: what it holds, in order; a step is its line. ``line``: where it begins."""
 
     head: str
     line: int
-    blocks: list[Block] = field(default_factory=list)
-    steps: list[str] = field(default_factory=list)
+    body: list[Block | str] = field(default_factory=list)
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [each for each in self.body if isinstance(each, Block)]
+
+    @property
+    def steps(self) -> list[str]:
+        return [each for each in self.body if isinstance(each, str)]
 
     @property
     def name(self) -> str:
@@ -76,12 +83,12 @@ def parse(text: str) -> Block:
             open_blocks.pop()
         elif outside_strings.endswith("{") and not re.search(r"[{}]", outside_strings[:-1]):
             block = Block(line[:-1].strip(), number)
-            open_blocks[-1].blocks.append(block)
+            open_blocks[-1].body.append(block)
             open_blocks.append(block)
         elif re.search(r"[{};'\"]", outside_strings.replace("''", "")):
             raise JenkinsfileError(f"line {number}: more than one block or step: {line}")
         else:
-            open_blocks[-1].steps.append(line)
+            open_blocks[-1].body.append(line)
     if len(open_blocks) > 1:
         raise JenkinsfileError(f"line {open_blocks[-1].line}: this block is not closed")
     if [block.head for block in root.blocks] != ["pipeline"] or root.steps:

@@ -1,0 +1,1 @@
+"""The Jenkins master: its client, its recipe, and the embedded one."""

@@ -1,0 +1,61 @@
+"""JUnit files, and what Jenkins makes of them: the build's ``testReport``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from lab.jenkins.embedded.xmltree import parse
+
+_CASE = "hudson.tasks.junit.CaseResult"
+
+
+def report(files: Iterable[Path]) -> dict[str, Any]:
+    """The report over files, as JSON. Raises `xmltree.BadXml` for one that is no XML."""
+    suites = [suite for file in files for suite in _suites(parse(file.read_bytes()))]
+    cases = [case for suite in suites for case in suite["cases"]]
+    count = {
+        status: sum(case["status"] == status for case in cases)
+        for status in ("FAILED", "PASSED", "SKIPPED")
+    }
+    return {
+        "duration": round(sum(suite["duration"] for suite in suites), 6),
+        "empty": not cases,
+        "failCount": count["FAILED"],
+        "passCount": count["PASSED"],
+        "skipCount": count["SKIPPED"],
+        "suites": suites,
+    }
+
+
+def _suites(root: Element) -> Iterable[dict[str, Any]]:
+    for suite in [root] if root.tag == "testsuite" else root.iter("testsuite"):
+        cases = [_case(case, suite.get("name", "")) for case in suite.findall("testcase")]
+        yield {
+            "cases": cases,
+            "duration": round(sum(case["duration"] for case in cases), 6),
+            "id": suite.get("id"),
+            "name": suite.get("name", ""),
+            "timestamp": suite.get("timestamp"),
+        }
+
+
+def _case(case: Element, suite: str) -> dict[str, Any]:
+    failure = case.find("failure")
+    if failure is None:
+        failure = case.find("error")
+    skipped = case.find("skipped")
+    status = "FAILED" if failure is not None else "SKIPPED" if skipped is not None else "PASSED"
+    return {
+        "className": case.get("classname", suite),
+        "name": case.get("name", ""),
+        "duration": float(case.get("time") or 0),
+        "status": status,
+        "errorDetails": None if failure is None else failure.get("message"),
+        "errorStackTrace": None if failure is None else failure.text,
+        "skippedMessage": None if skipped is None else skipped.get("message"),
+        "stdout": case.findtext("system-out"),
+        "stderr": case.findtext("system-err"),
+    }

@@ -1,0 +1,170 @@
+"""A node that is reached over SSH, as Jenkins' SSH agents are: steps run on that host."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import shlex
+import tarfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from lab.jenkins.embedded.keeper import COOKIE
+from lab.jenkins.embedded.nodes import GRACE_S, Node, NodeDown, Step, Write
+
+_log = logging.getLogger("embedded jenkins")
+
+#: Seconds: for connecting, between two tries, and for copying files.
+_CONNECT_S = 10.0
+_RETRY_S = 2.0
+_COPY_S = 60.0
+_PIECE = 64 * 1024
+#: Where a node keeps workspaces, from the account's home directory.
+_ROOT = ".iec4/jenkins-agent"
+
+_END = """
+for place in /proc/[0-9]*/environ; do
+    if tr '\\0' '\\n' <"$place" 2>/dev/null | grep -qx "$1"; then
+        pid=${place#/proc/}
+        kill "-$2" "${pid%/environ}" 2>/dev/null
+    fi
+done
+"""
+
+
+class SshNode(Node):
+    """A host, by its inventory's data: address, port, account, key file and pinned host key."""
+
+    description = "an agent over SSH"
+
+    def __init__(self, name: str, given: Mapping[str, Any]) -> None:
+        self.name = self.display = name
+        self.labels = (name, *given["labels"])
+        self.executors = given["executors"]
+        self._given = given
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def online(self) -> bool:
+        return self._connection is not None
+
+    async def stay_connected(self) -> None:
+        """Connect, and connect again whenever the connection is lost; runs until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(_CONNECT_S):
+                    connection = await self._connect()
+            except (OSError, asyncssh.Error, TimeoutError) as error:
+                _log.info("agent %s: %s", self.name, str(error) or type(error).__name__)
+            else:
+                self._connection = connection
+                try:
+                    await connection.wait_closed()
+                finally:
+                    self._connection = None
+                    connection.abort()
+            await asyncio.sleep(_RETRY_S)
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        given = self._given
+        known = f"[{given['address']}]:{given['port']} {given['host_key']}\n"
+        return await asyncssh.connect(
+            given["address"],
+            given["port"],
+            username=given["user"],
+            client_keys=[given["key"]],
+            known_hosts=asyncssh.import_known_hosts(known),
+            agent_path=None,
+            config=None,
+            keepalive_interval=15,
+        )
+
+    def workspace(self, job: str, slot: int) -> str:
+        return f"{_ROOT}/workspace/" + (f"{job}@{slot}" if slot > 1 else job)
+
+    async def run(self, step: Step, write: Write) -> int:
+        script = f"{step.directory}.script"
+        make = 'mkdir -p "$1" && cat >"$2"'
+        await self._shell(make, step.directory, script, stdin=step.script.encode())
+        write(step.banner(script))
+        exports = " ".join(f"{k}={shlex.quote(v)}" for k, v in step.variables.items())
+        # WORKSPACE has to be absolute, and only the node knows its home directory.
+        command = (
+            f"cd {shlex.quote(step.directory)} && WORKSPACE=$PWD exec env {exports} "
+            f'WORKSPACE="$PWD" {shlex.join(step.interpreter)} ../{shlex.quote(Path(script).name)}'
+        )
+        try:
+            process = await self._connected().create_process(
+                command, stdin=asyncssh.DEVNULL, stderr=asyncssh.STDOUT, encoding=None
+            )
+            try:
+                while data := await process.stdout.read(_PIECE):
+                    write(data)
+                ended = await process.wait()
+            except asyncio.CancelledError:
+                await _end(process, write)
+                raise
+        except asyncssh.Error as error:
+            raise NodeDown(f"agent {self.name} went away: {error}") from None
+        if ended.returncode is not None and ended.returncode < 0:
+            return 128 - ended.returncode
+        if ended.exit_status is None:
+            raise NodeDown(f"agent {self.name} went away")
+        return ended.exit_status
+
+    async def files(self, directory: str) -> list[str]:
+        listing = 'cd "$1" 2>/dev/null || exit 0; find . -type f'
+        found = await self._shell(listing, directory)
+        return sorted(line.removeprefix("./") for line in found.decode().splitlines())
+
+    async def fetch(self, directory: str, names: Sequence[str], target: Path) -> None:
+        listed = "\0".join(names).encode()
+        packed = await self._shell(
+            'cd "$1" && tar --null -cf - -T -', directory, stdin=listed, timeout=_COPY_S
+        )
+        await asyncio.to_thread(_unpack, packed, target)
+
+    async def wipe(self, directory: str) -> None:
+        await self._shell('rm -rf "$1"', directory)
+
+    async def end_processes(self, cookie: str) -> None:
+        for number in ("TERM", "KILL"):
+            with suppress(NodeDown):  # then its SSH server has ended them
+                await self._shell(_END, f"{COOKIE}={cookie}", number)
+
+    async def _shell(
+        self, script: str, *args: str, stdin: bytes = b"", timeout: float = _CONNECT_S
+    ) -> bytes:
+        command = shlex.join(["sh", "-c", script, "sh", *args])
+        try:
+            done = await self._connected().run(command, input=stdin, encoding=None, timeout=timeout)
+        except (asyncssh.Error, OSError) as error:
+            raise NodeDown(f"agent {self.name} went away: {error}") from None
+        output = done.stdout
+        return output if isinstance(output, bytes) else b""
+
+    def _connected(self) -> asyncssh.SSHClientConnection:
+        if self._connection is None:
+            raise NodeDown(f"agent {self.name} is offline")
+        return self._connection
+
+
+async def _end(process: asyncssh.SSHClientProcess[bytes], write: Write) -> None:
+    """TERM to the step's process group; closing its channel ends what is left."""
+    process.send_signal("TERM")
+    with suppress(TimeoutError, asyncssh.Error):
+        async with asyncio.timeout(GRACE_S):
+            while data := await process.stdout.read(_PIECE):
+                write(data)
+    process.close()
+
+
+def _unpack(packed: bytes, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        tar.extractall(target, filter="data")
