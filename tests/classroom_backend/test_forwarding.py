@@ -181,7 +181,8 @@ async def test_whoever_starts_to_watch_gets_a_keyframe() -> None:
         on.publisher.getSenders()[0]._send_keyframe = asked.set  # type: ignore[method-assign]
         await on.heard["video"].more()
         latecomer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        latecomer.addTransceiver("video", direction="recvonly")
+        watching = latecomer.addTransceiver("video", direction="recvonly").receiver
+        tap(watching, Heard().take)  # it decodes nothing, so it asks for nothing itself
         subscription = await on.publication.subscribe(await _offer(latecomer))
         await _accept(latecomer, subscription.answer_sdp)
         await asked.wait()
