@@ -17,13 +17,15 @@ def wait_for(
     *,
     timeout: float,
     interval: float = 0.05,
+    slowest: float = 0.5,
+    not_yet: tuple[type[Exception], ...] = (LabError, OSError),
     advice: str | None = None,
 ) -> T:
     """Call ``probe`` until it returns something true, and return that.
 
-    A probe says "not yet" by returning a false value or by raising `LabError` or
-    `OSError`; any other exception is a defect and passes through. ``timeout`` and
-    ``interval`` are seconds; the interval doubles up to half a second.
+    A probe says "not yet" by returning a false value or by raising one of ``not_yet``;
+    any other exception passes through. ``timeout`` and
+    ``interval`` are seconds; the interval doubles up to ``slowest``.
     Raises `WaitTimeout` with the last thing seen.
     """
     deadline = time.monotonic() + timeout
@@ -33,7 +35,7 @@ def wait_for(
             if value:
                 return value
             seen = repr(value)
-        except (LabError, OSError) as error:
+        except not_yet as error:
             seen = str(error) or type(error).__name__
         remaining = deadline - time.monotonic()
         if remaining <= 0:
@@ -41,4 +43,4 @@ def wait_for(
                 f"{what} did not happen within {timeout:g} s", found=seen, advice=advice
             )
         time.sleep(min(interval, remaining))
-        interval = min(interval * 2, 0.5)
+        interval = min(interval * 2, max(slowest, interval))

@@ -390,8 +390,29 @@ def jobs_lint(site: Site = None) -> int:
     return jenkins_jobs.lint(site)
 
 
+JenkinsUrl = Annotated[
+    str | None,
+    typer.Option("--jenkins", envvar="JENKINS_URL", help="Its URL, with a context path."),
+]
+JenkinsUser = Annotated[
+    str | None, typer.Option("--user", envvar="JENKINS_USER", help="The account.")
+]
+JenkinsToken = Annotated[
+    str | None,
+    typer.Option("--token", help="env:NAME or file:PATH; env:JENKINS_TOKEN unless given."),
+]
+JenkinsCa = Annotated[
+    Path | None, typer.Option("--ca", envvar="JENKINS_CA", help="Who vouches for its certificate.")
+]
+
+
 @jobs_app.command("diff")
 def jobs_diff(
+    jenkins: JenkinsUrl = None,
+    user: JenkinsUser = None,
+    token: JenkinsToken = None,
+    ca: JenkinsCa = None,
+    site: Site = None,
     files: Annotated[
         tuple[Path, Path] | None,
         typer.Option(metavar="RENDERED SAVED", help="Compare two config.xml files instead."),
@@ -400,10 +421,122 @@ def jobs_diff(
 ) -> int:
     """Compare in meaning what is defined with what Jenkins has.
 
-    Example: ./iec4 jobs diff --files rendered.xml saved.xml --json
+    Example: ./iec4 jobs diff --jenkins https://ci.example.org --user me --json
     """
+    from lab.jenkins.access import access
     from pipeline import jenkins_jobs
 
-    if files is None:
-        raise ConfigError("nothing to compare; give --files")
-    return jenkins_jobs.diff_files(*files, as_json=as_json)
+    if files is not None:
+        return jenkins_jobs.diff_files(*files, as_json=as_json)
+    return jenkins_jobs.diff(access(jenkins, user, token, ca), site, as_json=as_json)
+
+
+@jobs_app.command("apply")
+def jobs_apply(
+    jenkins: JenkinsUrl = None,
+    user: JenkinsUser = None,
+    token: JenkinsToken = None,
+    ca: JenkinsCa = None,
+    site: Site = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Create what Jenkins lacks, change what differs; builds are kept.
+
+    Example: ./iec4 jobs apply --jenkins https://ci.example.org --user me --dry-run
+    """
+    from lab.jenkins.access import access
+    from pipeline import jenkins_jobs
+
+    return jenkins_jobs.apply(access(jenkins, user, token, ca), site, dry_run=dry_run)
+
+
+@jobs_app.command("prune")
+def jobs_prune(
+    jenkins: JenkinsUrl = None,
+    user: JenkinsUser = None,
+    token: JenkinsToken = None,
+    ca: JenkinsCa = None,
+    site: Site = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it they are listed.")] = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Delete jobs of ours that are defined no more, with their builds.
+
+    Example: ./iec4 jobs prune --jenkins https://ci.example.org --user me --yes
+    """
+    from lab.jenkins.access import access
+    from pipeline import jenkins_jobs
+
+    return jenkins_jobs.prune(access(jenkins, user, token, ca), site, yes=yes and not dry_run)
+
+
+@jobs_app.command("trigger")
+def jobs_trigger(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Its name; FOLDER/NAME in a folder.")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A value.")
+    ] = None,
+    secret_param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=REFERENCE", help="A secret value: env:NAME or file:PATH."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Follow it; its result is the exit code.")
+    ] = True,
+    stop_on_interrupt: Annotated[
+        bool, typer.Option("--stop-on-interrupt", help="Ctrl-C ends the build, too.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to follow it.")] = 43200,
+    jenkins: JenkinsUrl = None,
+    user: JenkinsUser = None,
+    token: JenkinsToken = None,
+    ca: JenkinsCa = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Have a job built, once, and follow its log.
+
+    Example: ./iec4 jobs trigger iec4-validate-daily-master -p LAYER=paas --wait
+    """
+    from lab.jenkins.access import access
+    from pipeline import jenkins_builds
+
+    return jenkins_builds.trigger(
+        access(jenkins, user, token, ca),
+        job,
+        jenkins_builds.values(param or [], secret_param or []),
+        wait=wait,
+        stop_on_interrupt=stop_on_interrupt,
+        timeout=timeout,
+        dry_run=dry_run,
+    )
+
+
+@jobs_app.command("watch")
+def jobs_watch(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Its name; FOLDER/NAME in a folder.")],
+    number: Annotated[
+        int | None, typer.Argument(metavar="[BUILD]", help="Its number; the last unless given.")
+    ] = None,
+    stop_on_interrupt: Annotated[
+        bool, typer.Option("--stop-on-interrupt", help="Ctrl-C ends the build, too.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to follow it.")] = 43200,
+    jenkins: JenkinsUrl = None,
+    user: JenkinsUser = None,
+    token: JenkinsToken = None,
+    ca: JenkinsCa = None,
+) -> int:
+    """Follow the log of a build to its end; its result is the exit code.
+
+    Example: ./iec4 jobs watch iec4-validate-daily-master 17
+    """
+    from lab.jenkins.access import access
+    from pipeline import jenkins_builds
+
+    return jenkins_builds.watch(
+        access(jenkins, user, token, ca),
+        job,
+        number,
+        stop_on_interrupt=stop_on_interrupt,
+        timeout=timeout,
+    )

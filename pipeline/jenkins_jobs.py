@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from blueprints.errors import ConfigError
+from jobs.apply import Compared, delete, look, not_defined, put
 from jobs.config_xml import XmlRefused
 from jobs.diff import KINDS, Difference, Drift, compare
+from jobs.render import SITE, render
+from lab.jenkins.access import Access
+from lab.jenkins.client import Client
+from pipeline.jenkins_builds import tell
 
 #: Longer texts are cut where they are shown to a person; ``--json`` has them whole.
 SHOWN = 100
@@ -18,7 +23,6 @@ SHOWN = 100
 def lint(site: Path | None) -> int:
     """Say what every rendered job lacks; 1 when one lacks something."""
     from jobs.lint import problems
-    from jobs.render import SITE, render
 
     found = [
         f"{name}: {problem}"
@@ -40,6 +44,58 @@ def diff_files(rendered: Path, saved: Path, *, as_json: bool) -> int:
     else:
         print("\n".join(told(saved.name, drift)))
     return 1 if drift.matters else 0
+
+
+def diff(access: Access, site: Path | None, *, as_json: bool) -> int:
+    """Compare every defined job with the one on Jenkins; 1 when one is missing or differs."""
+    rendered, client = render(site=site or SITE), Client(access, notice=tell)
+    compared = [look(client, name, xml) for name, xml in rendered.items()]
+    extra = not_defined(client, rendered)
+    if as_json:
+        print(json.dumps(_document(access, compared, extra), indent=2))
+    else:
+        for job in compared:
+            print("\n".join(told(job.name, job.drift) if job.drift else [f"{job.name}: missing"]))
+        for name in extra:
+            print(f"{name}: defined no more (./iec4 jobs prune)")
+    return 1 if any(job.state != "same" for job in compared) else 0
+
+
+def apply(access: Access, site: Path | None, *, dry_run: bool) -> int:
+    """Create what is missing, update what differs, leave the rest alone."""
+    rendered, client = render(site=site or SITE), Client(access, notice=tell)
+    done = {"missing": "created", "differs": "updated", "same": "as defined"}
+    if dry_run:
+        done |= {"missing": "would be created", "differs": "would be updated"}
+    for name, xml in rendered.items():
+        state = look(client, name, xml).state if dry_run else put(client, name, xml)
+        print(f"{name}: {done[state]}")
+    for name in not_defined(client, rendered):
+        print(f"{name}: defined no more; left there (./iec4 jobs prune)")
+    return 0
+
+
+def prune(access: Access, site: Path | None, *, yes: bool) -> int:
+    """Delete, with ``yes``, the jobs that were made of definitions which are gone."""
+    client = Client(access, notice=tell)
+    extra = not_defined(client, render(site=site or SITE))
+    for name in extra:
+        if yes:
+            delete(client, name)
+        print(f"{name}: {'deleted' if yes else 'would be deleted, with its builds'}")
+    if not extra:
+        print("nothing to prune")
+    elif not yes:
+        print("give --yes to delete")
+    return 0
+
+
+def _document(access: Access, compared: list[Compared], extra: list[str]) -> dict[str, Any]:
+    jobs = {
+        job.name: {"state": job.state, **(by_kind(job.drift) if job.drift else {})}
+        for job in compared
+    }
+    return {"jenkins": access.base, "jobs": jobs, "not_defined": extra}
 
 
 def by_kind(drift: Drift) -> dict[str, list[dict[str, Any]]]:

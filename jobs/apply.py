@@ -1,0 +1,130 @@
+"""Brings the jobs on a Jenkins to what is defined: changes only what differs, keeps all builds.
+
+Nothing is deleted but by `prune`, and that only what Job Builder made of definitions of ours
+which are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from jobs.config_xml import XmlRefused, parse
+from jobs.diff import Drift, compare
+from jobs.drift_rules import MANAGED
+from lab.jenkins.access import job_path
+from lab.jenkins.client import Client
+from lab.jenkins.errors import AnswerLost, JenkinsError, NotFound, RequestRefused
+
+#: How the names of our jobs begin; jobs of other names are never touched.
+PREFIX = "iec4-"
+#: How often a change is tried whose answer gets lost.
+TRIES = 3
+
+State = Literal["missing", "differs", "same"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A defined job beside the one on Jenkins; ``drift`` is None where that is missing."""
+
+    name: str
+    drift: Drift | None
+
+    @property
+    def state(self) -> State:
+        if self.drift is None:
+            return "missing"
+        return "differs" if self.drift.matters else "same"
+
+
+def look(client: Client, name: str, rendered: str) -> Compared:
+    """Compare one job. Raises `JenkinsError` when Jenkins has no readable answer."""
+    try:
+        saved = _config(client, name)
+    except NotFound:
+        return Compared(name, None)
+    try:
+        return Compared(name, compare(rendered, saved))
+    except XmlRefused as error:
+        raise JenkinsError(f"{name}: its configuration cannot be read", found=str(error)) from None
+
+
+def put(client: Client, name: str, rendered: str) -> State:
+    """Create or update a job if it differs; returns how it stood before.
+
+    Safe to repeat: each try looks first. Raises `JenkinsError`; `AnswerLost` when the answer got
+    lost `TRIES` times.
+    """
+    first: State | None = None
+    for attempt in range(TRIES):
+        found = look(client, name, rendered)
+        first = first or found.state
+        if found.state == "same":
+            return first
+        try:
+            if found.state == "missing":
+                client.jobs.create_job(name, rendered)
+            else:
+                client.jobs.reconfig_job(name, rendered)
+        except AnswerLost:
+            if attempt == TRIES - 1:
+                raise
+        except RequestRefused as refused:
+            raise _explained(refused, name) from None
+    if look(client, name, rendered).state != "same":
+        raise JenkinsError(
+            f"{name}: Jenkins keeps something else than what it was given",
+            advice=f"./iec4 jobs diff shows what; is {name} being changed by somebody else?",
+        )
+    return first or "same"
+
+
+def not_defined(client: Client, rendered: Mapping[str, str]) -> list[str]:
+    """Jobs on Jenkins that Job Builder made of our definitions, and that none defines now."""
+    names = [str(job["fullname"]) for job in client.jobs.get_all_jobs()]
+    return sorted(
+        name
+        for name in names
+        if name.rsplit("/", 1)[-1].startswith(PREFIX)
+        and name not in rendered
+        and MANAGED in _description(client, name)
+    )
+
+
+def delete(client: Client, name: str) -> None:
+    """Delete a job and its builds; one that is gone already is fine."""
+    for _ in range(TRIES):
+        try:
+            client.jobs.delete_job(name)
+        except NotFound:
+            return
+        except AnswerLost as lost:
+            last = lost
+        else:
+            return
+    raise last
+
+
+def _config(client: Client, name: str) -> str:
+    # Its type names no encoding; Jenkins writes UTF-8.
+    return client.get(f"{job_path(name)}config.xml").content.decode("utf-8")
+
+
+def _description(client: Client, name: str) -> str:
+    try:
+        description = parse(_config(client, name)).child("description")
+    except XmlRefused:
+        return ""  # not of Job Builder's making
+    return description.text if description else ""
+
+
+def _explained(refused: RequestRefused, name: str) -> JenkinsError:
+    """Jenkins says 500 to XML that is broken, of an unknown type, or of another job type."""
+    return RequestRefused(
+        f"Jenkins did not take {name}",
+        status=refused.status,
+        found=str(refused.found),
+        advice="is it a job of another type there, or does a plugin lack? Its log says more",
+    )
