@@ -1,0 +1,109 @@
+"""A small HTTP server on loopback for the doubles."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+#: Bytes of a request's body at most.
+BODY_LIMIT = 256 * 1024 * 1024
+#: How soon a server that is to end notices, seconds.
+POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came. ``path`` is decoded neither from percent signs nor queries."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered. ``cut``: the connection ends without an answer."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "text/html"
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+class Double:
+    """A server that answers on a free port of ``127.0.0.1`` while it is entered.
+
+    ``requests`` are all that it was asked, in order.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_S,), daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def answer(self, request: Request) -> Answer:
+        raise NotImplementedError
+
+    def __enter__(self) -> Any:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        double = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            server_version = "iec4-double"
+            timeout = 60
+            disable_nagle_algorithm = True
+
+            def _serve(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                if length > BODY_LIMIT:
+                    self._send(Answer(413))
+                    return
+                body = self.rfile.read(length)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = Request(self.command, self.path, headers, body)
+                double.requests.append(request)
+                self._send(double.answer(request))
+
+            do_GET = do_POST = do_HEAD = _serve  # noqa: N815  the names are the library's
+
+            def _send(self, answer: Answer) -> None:
+                if answer.cut:
+                    self.close_connection = True
+                    with contextlib.suppress(OSError):
+                        self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.media_type)
+                self.send_header("Content-Length", str(len(answer.body)))
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
+
+            def log_message(self, *_: object) -> None:
+                """Requests are kept, not printed."""
+
+        return Handler
