@@ -137,6 +137,8 @@ def _print_steps(inventory: Inventory, *, remove: bool) -> int:
 
 def report(run_path: Path | None, *, quiet: bool, as_json: bool) -> int:
     directory = RunDirectory.open(run_path or RESULTS / "latest")
+    if directory.state.inventory is not None and Path(directory.state.inventory).exists():
+        secrets.learn(inventories.load(directory.state.inventory))
     progress = Progress.for_terminal(quiet=quiet or as_json)
     code = story.finish(directory, progress, html=True)
     progress.close()

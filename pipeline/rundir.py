@@ -50,6 +50,8 @@ class RunState:
     planned: list[dict[str, Any]]
     versions: dict[str, str] = field(default_factory=dict)
     stages: list[StageState] = field(default_factory=list)
+    #: The inventory file of a lab that was there before; its secrets are redacted again.
+    inventory: str | None = None
     #: system → why its deployment failed; criteria that stand on it are blocked
     blocked: dict[str, str] = field(default_factory=dict)
     ended: str | None = None
@@ -75,6 +77,7 @@ class RunDirectory:
         maturity: Maturity,
         planned: list[Criterion],
         asked: dict[str, Any],
+        inventory: Path | None = None,
         results: Path = Path("results"),
     ) -> RunDirectory:
         """Make a new run directory, ``results/<UTC time>-<blueprint>`` unless ``path`` is given."""
@@ -98,6 +101,7 @@ class RunDirectory:
             maturity=maturity,
             started=now(),
             asked=asked,
+            inventory=None if inventory is None else str(inventory),
             planned=[
                 {
                     "id": c.id,

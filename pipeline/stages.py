@@ -180,19 +180,29 @@ def collect(run: RunDirectory, lab: Lab, progress: Progress) -> None:
 
 
 def report(run: RunDirectory, progress: Progress, *, html: bool = True) -> list[str]:
-    """Write every report from what lies in the run directory; return what went wrong."""
+    """Write every report from what lies in the run directory; return what went wrong.
+
+    First every file in it is searched for secrets: one that is found fails the run.
+    """
     from lab.nodejs import node_binary, npm_tree
+    from reports.scan import scan
     from reports.write import write_reports
 
     progress.stage("report")
     tools: tuple[Path, Path] | None = None
     problems = []
+    try:
+        with run.stage("scan"):
+            if leaks := scan(run.path, redactor.found_in):
+                raise LabError("; ".join(leaks), advice="delete this run, and renew that secret")
+    except LabError as error:
+        problems.append(str(error))
     if html:
         try:
             tools = (node_binary(), npm_tree(ROOT / "reports" / "allure"))
         except ToolMissing as error:
             problems.append(str(error))
-    problems += write_reports(run.path, tools=tools, found_in=redactor.found_in)
+    problems += write_reports(run.path, tools=tools)
     for problem in problems:
         progress.step(redactor.text(problem))
     return problems

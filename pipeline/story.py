@@ -168,6 +168,7 @@ def new_run(
         maturity=request.maturity,
         planned=planned,
         asked=request.asked,
+        inventory=None if is_ours_to_make(inventory) else inventory.file,
     )
 
 

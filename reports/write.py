@@ -10,7 +10,6 @@ from reports.as_json import as_json
 from reports.files import write_whole
 from reports.junit import junit_xml
 from reports.results import RunResults, read_results
-from reports.scan import FoundIn, scan
 from reports.table import plain
 from reports.text import one_line
 
@@ -24,14 +23,11 @@ _WRITERS: dict[str, Callable[[RunResults], bytes]] = {
 }
 
 
-def write_reports(
-    run: Path, *, tools: tuple[Path, Path] | None = None, found_in: FoundIn | None = None
-) -> list[str]:
+def write_reports(run: Path, *, tools: tuple[Path, Path] | None = None) -> list[str]:
     """Write table, JUnit, JSON and the Allure report into a run directory.
 
     ``tools``: the Node executable and the ``node_modules`` that holds ``allure``; without
-    them there is no HTML. ``found_in``: whether bytes hold a secret; with it, every file
-    of the run directory is searched at the end.
+    them there is no HTML.
     Returns a sentence for each thing that went wrong; whatever fails, the rest is written.
     Raises `ConfigError` when ``run`` is no run directory.
     """
@@ -49,6 +45,4 @@ def write_reports(
         except (AllureFailed, OSError) as error:
             (run / HTML).unlink(missing_ok=True)  # one of an earlier call would be stale
             problems.append(str(error))
-    if found_in is not None:
-        problems += scan(run, found_in)
     return [one_line(problem) for problem in problems]

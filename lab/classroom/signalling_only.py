@@ -31,6 +31,15 @@ from lab.classroom.token import Token, without_tokens
 from lab.errors import WaitTimeout
 
 
+def _context(ca: Path | None) -> ssl.SSLContext:
+    """TLS 1.2: the library reads and writes in two threads, and over TLS 1.3, where either
+    may have to do the other's work, one in 200 connections hung.
+    """
+    context = trust(ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 class SilentParticipant:
     """Joins a session and stays, without media. Made by `join`; use as a context manager.
 
@@ -65,7 +74,7 @@ class SilentParticipant:
         url = socket_url(api)
         opening = connect(
             url,
-            ssl=ca if isinstance(ca, ssl.SSLContext) else trust(ca),
+            ssl=ca if isinstance(ca, ssl.SSLContext) else _context(ca),
             proxy=None,
             compression=None,
             open_timeout=timeout,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import secrets
 import select
 import signal
@@ -302,6 +303,7 @@ def _concrete(
                 "port": ports[name],
                 "host_key": _public(_host_key(state, name)),
                 "accounts": accounts,
+                "arch": platform.machine(),
             }
         )
         for name, host in template.hosts.items()

@@ -78,8 +78,9 @@ def test_a_run_ends_with_table_reports_and_exit_code(iec4: Iec4, tmp_path: Path)
         assert f"PASS  {identifier}" in done.stderr
     state = json.loads((run / "run.json").read_text())
     assert {s["name"]: s["state"] for s in state["stages"]} == {
-        "lab": "done", "lease": "done", "deploy": "skipped", "validate": "done", "perf": "skipped"
-    }  # fmt: skip
+        **{"lab": "done", "lease": "done", "deploy": "skipped", "validate": "done"},
+        **{"perf": "skipped", "scan": "done"},
+    }
     assert str(run / "report.html") in done.stdout
     assert "iec-type4 on embedded" in (run / "report.html").read_text()
     assert not (run / "lab").exists()
@@ -308,3 +309,17 @@ def test_one_criterion_is_proven_by_its_fault(iec4: Iec4) -> None:
     [proof] = json.loads(done.stdout)
     assert (done.returncode, proof["state"]) == (0, "proven")
     assert "accepted on dc" in proof["says"]
+
+
+def test_a_secret_in_a_run_directory_fails_the_run(
+    iec4: Iec4, lab: Inventory, tmp_path: Path
+) -> None:
+    iec4("run", "--lab", file_of(lab), "--only", "OS-01")
+    run = latest(tmp_path)
+    assert lab.state is not None
+    secret = (lab.state / "secrets" / "classroom").read_text()
+    (run / "logs" / "careless.log").write_text(f"logged in with {secret}")
+    done = iec4("report", str(run))
+    assert done.returncode == 3
+    assert "careless.log" in done.stderr
+    assert secret not in done.stdout + done.stderr

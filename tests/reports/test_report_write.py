@@ -18,6 +18,7 @@ from lab.nodejs import node_binary, npm_tree
 from reports import write
 from reports.allure import AllureFailed, describe, generate
 from reports.results import read_results
+from reports.scan import scan
 from reports.write import HTML, JUNIT, TABLE, VERDICTS, write_reports
 
 ALLURE = Path(__file__).parents[2] / "reports" / "allure"
@@ -183,19 +184,18 @@ def test_a_defect_in_one_report_costs_only_itself(judged, monkeypatch):
     assert (judged.path / JUNIT).is_file()
 
 
-def test_a_secret_in_any_file_is_told_of_even_inside_the_html(judged, tools):
-    secret = b"open-sesame"
+def test_a_secret_in_any_report_is_found_even_inside_the_html(judged, tools):
     judged.result("SAAS-01", Verdict.FAIL, reason="the backend said open-sesame")
-    told = write_reports(judged.path, tools=tools, found_in=lambda data: secret in data)
+    assert write_reports(judged.path, tools=tools) == []
+    told = scan(judged.path, lambda data: b"open-sesame" in data)
     offenders = {says.removesuffix(" holds a secret") for says in told}
     assert {HTML, JUNIT, TABLE, VERDICTS} <= offenders
     assert any(name.startswith("allure-results/") for name in offenders)
 
 
 def test_a_clean_run_has_no_offender(judged, tools):
-    assert (
-        write_reports(judged.path, tools=tools, found_in=lambda data: b"open-sesame" in data) == []
-    )
+    assert write_reports(judged.path, tools=tools) == []
+    assert scan(judged.path, lambda data: b"open-sesame" in data) == []
 
 
 def test_what_is_no_run_directory_is_refused(tmp_path):
