@@ -77,10 +77,9 @@ def test_a_run_ends_with_table_reports_and_exit_code(iec4: Iec4, tmp_path: Path)
         assert identifier in done.stdout
         assert f"PASS  {identifier}" in done.stderr
     state = json.loads((run / "run.json").read_text())
-    assert {s["name"]: s["state"] for s in state["stages"]} == {
-        **{"lab": "done", "lease": "done", "deploy": "skipped", "validate": "done"},
-        **{"perf": "skipped", "scan": "done"},
-    }
+    states = {stage["name"]: stage["state"] for stage in state["stages"]}
+    assert {name for name, state in states.items() if state == "skipped"} == {"deploy", "perf"}
+    assert {n for n, s in states.items() if s == "done"} == {"lab", "lease", "validate", "scan"}
     assert str(run / "report.html") in done.stdout
     assert "iec-type4 on embedded" in (run / "report.html").read_text()
     assert not (run / "lab").exists()
