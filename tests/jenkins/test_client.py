@@ -160,7 +160,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(replay, connect):
     assert connect(replay.url).json("") == {"mode": "NORMAL"}
 
 
-@pytest.mark.parametrize("answered", [Cut(), Answer(502), Answer(504)], ids=repr)
+@pytest.mark.parametrize("answered", [Cut(), Answer(502), Answer(504)], ids=["cut", "502", "504"])
 def test_a_change_whose_answer_is_lost_is_not_repeated(replay, connect, answered):
     replay.on("GET", "/crumbIssuer/api/json", NO_CRUMBS)
     replay.on("POST", "/job/a/build", answered)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from lab.jenkins.jenkinsfile import JenkinsfileError, parse
 from jobs.lint import pipeline_problems
+from lab.jenkins.jenkinsfile import JenkinsfileError, parse
 from pipeline.cli import app
 
 FILE = Path(__file__).parents[2] / "Jenkinsfile"
