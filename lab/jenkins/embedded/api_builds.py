@@ -197,7 +197,8 @@ def _case(case: dict[str, Any], number: int) -> Exported:
     failed = case["status"] == "FAILED"
     fields = {
         "testActions": [],
-        "age": 1 if failed else 0,
+        # Jenkins counts from build 0 where nothing has failed, for skipped cases too.
+        "age": {"FAILED": 1, "SKIPPED": number + 1}.get(case["status"], 0),
         **case,
         "failedSince": number if failed else 0,
         "properties": whole(None, {}),

@@ -33,6 +33,8 @@ class Place:
     credentials: Path
     base_url: str
     job_url: str
+    #: Whether what steps write reaches the log (not so by a fault).
+    keeps_output: bool = True
 
 
 class BuildFailed(Exception):
@@ -125,7 +127,8 @@ class Running(ABC):
         """Run a shell step in the workspace; returns its status. Raises `NodeDown`."""
         assert self.node is not None, "a build has a node before its steps"
         step = Step(script, self.workspace, self.variables(), title)
-        status = await self.node.run(step, self.console.write)
+        write = self.console.write if self.place.keeps_output else _lose
+        status = await self.node.run(step, write)
         self.console.flush()
         return status
 
@@ -159,6 +162,10 @@ class Running(ABC):
                 self.console.mask(secret)
                 return secret
         raise BuildFailed(f"Could not find credentials entry with ID '{identifier}'")
+
+
+def _lose(_output: bytes) -> None:
+    """What becomes of output by the fault jenkins.output-lost."""
 
 
 def _as_text(value: object) -> str:

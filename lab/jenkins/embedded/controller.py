@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -222,6 +222,8 @@ class Controller:
             self.job_url(item.job),
         )
         shutil.rmtree(place.directory, ignore_errors=True)
+        if self.faults.active("jenkins.output-lost"):
+            place = replace(place, keeps_output=False)
         running: Running
         if node is None:
             running = Pipeline(row, config, place, self)

@@ -219,6 +219,8 @@ class JobRoutes:
         return moved(self._path(ask, parent_of(row.name)))
 
     async def _config_xml(self, ask: Ask, row: ItemRow, config: JobConfig) -> web.Response:
+        if ask.method == "HEAD":
+            raise pages.jetty(400, "Bad Request", ask.uri)
         if ask.method not in ("GET", "POST"):
             return empty(400)
         ask.need("Item.Configure")

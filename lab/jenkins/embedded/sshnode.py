@@ -95,12 +95,14 @@ class SshNode(Node):
         exports = " ".join(f"{k}={shlex.quote(v)}" for k, v in step.variables.items())
         # WORKSPACE has to be absolute, and only the node knows its home directory.
         command = (
-            f"cd {shlex.quote(step.directory)} && WORKSPACE=$PWD exec env {exports} "
-            f'WORKSPACE="$PWD" {shlex.join(step.interpreter)} ../{shlex.quote(Path(script).name)}'
+            f'cd {shlex.quote(step.directory)} && exec env {exports} WORKSPACE="$PWD" '
+            f"{shlex.join(step.interpreter)} ../{shlex.quote(Path(script).name)} </dev/null"
         )
         try:
             process = await self._connected().create_process(
-                command, stdin=asyncssh.DEVNULL, stderr=asyncssh.STDOUT, encoding=None
+                command,
+                stderr=asyncssh.STDOUT,
+                encoding=None,  # its input stays open for signals
             )
             try:
                 while data := await process.stdout.read(_PIECE):
