@@ -308,6 +308,67 @@ def gate(
     )  # fmt: skip
 
 
+@app.command()
+def submit(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    version: Annotated[str, typer.Option(help="The blueprint's version.")] = "master",
+    silo: Annotated[
+        str | None, typer.Option(help="The lab's name on Nexus; the run's lab unless given.")
+    ] = None,
+    lab: Annotated[
+        str | None, typer.Option(help="The run's inventory, whose secrets must not be sent.")
+    ] = None,
+    blueprint: Annotated[
+        str | None, typer.Option("--blueprint", help="The run's own unless given.")
+    ] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="To a silo snd-...: embedded labs, parts of a run.")
+    ] = False,
+    key: Annotated[
+        str | None, typer.Option(metavar="REF", help="Signing key (Ed25519), env:NAME, file:PATH.")
+    ] = None,
+    nexus: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where to; nothing is sent without it.")
+    ] = None,
+    credentials: Annotated[
+        str | None, typer.Option(metavar="REF", help="user:password by reference; else netrc.")
+    ] = None,
+    ui: Annotated[
+        str | None, typer.Option(metavar="URL", help="The validation UI to tell.")
+    ] = None,
+    submission_id: Annotated[
+        int | None, typer.Option(envvar="SUBMISSION_ID", help="As the UI gave it to Jenkins.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Bundle, sign and upload a run's results for Akraino.
+
+    Example: ./iec4 submit results/latest --key file:release.pem --nexus https://nexus.example.org
+    """
+    from pipeline import submitting
+
+    return submitting.submit(
+        submitting.Request(
+            run, version, silo, lab, blueprint, sandbox, key, nexus, credentials, ui,
+            submission_id, dry_run,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run that was submitted.")],
+    key: Annotated[Path | None, typer.Option(help="The signer's public key, a PEM file.")] = None,
+) -> int:
+    """Check a bundle offline: its signature and every file.
+
+    Example: ./iec4 verify results/latest --key release.pub.pem
+    """
+    from pipeline import submitting
+
+    return submitting.verify_bundle(bundle, key)
+
+
 @lab_app.command("up")
 def lab_up() -> int:
     """Start the embedded lab's hosts. Example: ./iec4 lab up"""

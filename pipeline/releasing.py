@@ -1,4 +1,4 @@
-"""What the commands of a release do: gate, submit, verify, import of BluVal's layer files."""
+"""What ``gate`` does below its arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Maturity
-from reports.results import read_results
+from reports.results import RunResults, read_results
 from submission import exceptions, gate_page
 from submission.gate import Rules, evaluate
 from submission.rules import release_rules, security_rules
@@ -27,7 +27,7 @@ def gate(
 ) -> int:
     """Judge a release; print what blocks it, write the page, return the exit code."""
     results = [read_results(run.resolve()) for run in runs]
-    chosen = model.load(blueprint or _blueprint_of(results[0].asked, results[0].blueprint))
+    chosen = model.load(blueprint or blueprint_of(results[0]))
     rules = Rules(release_rules(), security_rules(), exceptions.load(chosen.name, exceptions_file))
     found = evaluate(chosen, results, maturity, rules, _day(release))
     pages = gate_page.write(found, output or found.runs[-1].directory)
@@ -39,9 +39,9 @@ def gate(
     return found.exit_code.value
 
 
-def _blueprint_of(asked: dict[str, object], name: str) -> str:
+def blueprint_of(run: RunResults) -> str:
     """The blueprint's file where a run was made with one of its own, else its name."""
-    return str(asked.get("blueprint") or name)
+    return str(run.asked.get("blueprint") or run.blueprint)
 
 
 def _day(text: str | None) -> date:

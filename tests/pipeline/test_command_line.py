@@ -4,7 +4,20 @@ import pytest
 
 from tests.pipeline.conftest import Iec4
 
-ALONE = ["run", "deploy", "validate", "perf", "report", "prove", "explain", "test", "bench", "gate"]
+ALONE = [
+    "run",
+    "deploy",
+    "validate",
+    "perf",
+    "report",
+    "prove",
+    "explain",
+    "test",
+    "bench",
+    "gate",
+    "submit",
+    "verify",
+]
 COMMANDS = [*ALONE, "lab", "jobs"]
 
 

@@ -19,6 +19,13 @@ from tests.reports.conftest import Run
 RECORDED = ROOT / "fixtures" / "recordings" / "akraino"
 BLUEPRINT = model.load()
 PLANNED = tuple((c.id, c.layer, c.title, c.mandatory("incubation")) for c in BLUEPRINT.criteria)
+#: The test directories of a whole run: a suite a layer, and each mandatory test.
+SUITES = {f"{c.layer}/iec4" for c in BLUEPRINT.criteria} | {
+    "os/lynis",
+    "os/vuls",
+    "k8s/conformance",
+    "k8s/kube-hunter",
+}
 FOUND = {f"{name} (found)": pin.version for name, pin in BLUEPRINT.pins.items()}
 
 JUNIT = (
