@@ -26,10 +26,11 @@ class Fault:
 def catalogue() -> dict[str, Fault]:
     """Every fault by name."""
     from lab.classroom.faults import FAULTS as CLASSROOM
+    from lab.jenkins.faults import FAULTS as JENKINS
     from lab.loopback.faults import FAULTS as HOSTS
     from lab.tars.faults import FAULTS as TARS
 
-    return {fault.name: fault for fault in (*HOSTS, *TARS, *CLASSROOM)}
+    return {fault.name: fault for fault in (*HOSTS, *TARS, *CLASSROOM, *JENKINS)}
 
 
 def _flags(inventory: Inventory, fault: Fault) -> list[Path]:

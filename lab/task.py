@@ -150,10 +150,17 @@ def _probe_classroom(lab: Lab) -> None:
     probe(lab)
 
 
+def _probe_jenkins(lab: Lab) -> None:
+    from lab.jenkins.probe import probe
+
+    probe(lab)
+
+
 #: system → what raises `SystemDown` unless it answers as itself
 PROBES: dict[str, Callable[[Lab], None]] = {
     "tars": _probe_tars,
     "classroom": _probe_classroom,
+    "jenkins": _probe_jenkins,
 }
 
 

@@ -48,6 +48,7 @@ _PLACES = {
     ("tars", "registry"): ("tars-master", "tcp"),
     ("tars", "web"): ("tars-master", "http"),
     ("classroom", "api"): ("tars-agent", "https"),
+    ("jenkins", "web"): ("jenkins-master", "http"),
 }
 
 
@@ -219,6 +220,7 @@ def _lay_out(template: Inventory, state: Path, lab_id: str, hide: Sequence[Path]
     for account in ACCOUNTS:
         _write_secret(_account_key(state, account), keys.new_private_text())
     _write_secret(_classroom_secret(state), secrets.token_urlsafe(24))
+    _write_secret(_jenkins_token(state), secrets.token_hex(17))
     ca.make(state)
     # 127.0.0.0/8 is loopback (RFC 1122); the lower networks are left to others.
     network = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}"
@@ -339,6 +341,8 @@ def _system(
     if name == "classroom":
         update["ca"] = state / ca.CERTIFICATE
         update["secrets"] = {"api": f"file:{_classroom_secret(state)}"}
+    if name == "jenkins":
+        update["secrets"] = {ACCOUNTS[0]: f"file:{_jenkins_token(state)}"}
     return system.model_copy(update=update)
 
 
@@ -382,3 +386,7 @@ def _host_key(state: Path, name: str) -> Path:
 
 def _classroom_secret(state: Path) -> Path:
     return state / "secrets" / "classroom"
+
+
+def _jenkins_token(state: Path) -> Path:
+    return state / "secrets" / "jenkins"

@@ -1,0 +1,75 @@
+"""Jenkins' preflight: does it answer as itself, and does it know us?"""
+
+from __future__ import annotations
+
+import httpx
+
+from blueprints.errors import ConfigError
+from lab.errors import SystemDown
+from lab.jenkins.access import Access
+from lab.jenkins.client import Client
+from lab.session import Lab
+
+#: The system's name in inventories, and its endpoint there.
+SYSTEM = "jenkins"
+ENDPOINT = "web"
+#: A preflight answers quickly, or the system counts as down (s).
+TIMEOUT_S = 5.0
+#: How long a criterion waits for a Jenkins that is away (s).
+PATIENCE_S = 10.0
+
+
+def access(lab: Lab) -> Access:
+    """Where a lab's Jenkins is, and as whom: ``secrets`` has one entry, ACCOUNT: its API token.
+
+    Raises `ConfigError` when the inventory does not say.
+    """
+    url = lab.url(SYSTEM, ENDPOINT)
+    entry = lab.inventory.systems[SYSTEM]
+    if len(entry.secrets) != 1:
+        raise ConfigError(
+            f"systems.{SYSTEM}.secrets has one entry, ACCOUNT: a reference to its API token; "
+            f"found {len(entry.secrets)}"
+        )
+    [(user, token)] = entry.secrets.items()
+    return Access(url, user, token, entry.ca)
+
+
+def client(lab: Lab, *, patience: float = PATIENCE_S) -> Client:
+    """A client of a lab's Jenkins; raises `ConfigError`, `SecretUnavailable`."""
+    return Client(access(lab), patience=patience)
+
+
+def probe(lab: Lab) -> str:
+    """Return the version that Jenkins tells; raises `SystemDown` with advice."""
+    where = access(lab)
+    [user] = lab.inventory.systems[SYSTEM].secrets
+    verify = str(where.ca) if where.ca else True
+    try:
+        with httpx.Client(base_url=where.base, timeout=TIMEOUT_S, verify=verify) as web:
+            login = web.get("login")
+            account = (user, lab.secret(SYSTEM, user) or "")
+            me = web.get("whoAmI/api/json", auth=account)
+    except httpx.HTTPError as error:
+        raise SystemDown(
+            f"Jenkins at {where.base} does not answer",
+            found=str(error) or type(error).__name__,
+            expected="its log-in page",
+            advice="check that Jenkins runs there: its log tells",
+        ) from error
+    version = login.headers.get("X-Jenkins")
+    if login.status_code != httpx.codes.OK or version is None:
+        raise SystemDown(
+            f"what answers at {where.base} is not a Jenkins that is ready",
+            found=f"{login.status_code}, X-Jenkins {version or 'missing'}",
+            expected="200 and X-Jenkins from GET /login",
+            advice="wait if it is starting (503), or check the endpoint in the inventory",
+        )
+    if me.status_code != httpx.codes.OK or me.json().get("name") != user:
+        raise SystemDown(
+            f"Jenkins at {where.base} does not let {user} in",
+            found=f"{me.status_code} from GET /whoAmI",
+            expected=f"200, and the name {user}",
+            advice=f"check systems.{SYSTEM}.secrets.{user} in the inventory",
+        )
+    return str(version)

@@ -1,0 +1,61 @@
+"""The Jenkins master: does it answer, to whom, with what."""
+
+import httpx
+import pytest
+
+from blueprints.evidence import Evidence
+from lab.jenkins import probe
+from lab.jenkins.recipe import pinned_plugins
+from lab.jenkins.trial import Trial
+from lab.session import Lab
+
+
+@pytest.mark.criterion("CICD-01")
+def test_the_master_answers(lab: Lab, evidence: Evidence) -> None:
+    with evidence.judge("Jenkins answers, and lets us in"):
+        probe.probe(lab)
+
+
+@pytest.mark.criterion("CICD-02")
+def test_who_is_not_logged_in_is_refused(lab: Lab, evidence: Evidence) -> None:
+    where = probe.access(lab)
+    verify = str(where.ca) if where.ca else True
+    refusals = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+    with (
+        httpx.Client(base_url=where.base, timeout=probe.TIMEOUT_S, verify=verify) as web,
+        evidence.judge("anonymous requests are refused"),
+    ):
+        for method, path in (
+            ("GET", "api/json"),
+            ("GET", "computer/api/json"),
+            ("POST", "createItem?name=made-by-nobody"),
+        ):
+            status = web.request(method, path).status_code
+            assert status in refusals, f"anonymous {method} {path} is answered with {status}"
+
+
+@pytest.mark.criterion("CICD-03")
+def test_plugins_are_as_pinned(lab: Lab, evidence: Evidence) -> None:
+    client = probe.client(lab)
+    with evidence.judge("every pinned plugin is active in its version"):
+        answer = client.json("pluginManager/", tree="plugins[shortName,version,active]")
+        found = {p["shortName"]: p["version"] for p in answer["plugins"] if p["active"]}
+        evidence.attach("plugins.json", found)
+        wrong = [
+            f"{name} is {found.get(name, 'missing')} instead of {version}"
+            for name, version in pinned_plugins().items()
+            if found.get(name) != version
+        ]
+        assert not wrong, "; ".join(wrong)
+
+
+@pytest.mark.criterion("CICD-05")
+def test_a_job_is_kept_as_it_was_defined(lab: Lab, evidence: Evidence) -> None:
+    command = 'echo "a & <b>"'
+    with (
+        evidence.judge("the job's definition is what was posted"),
+        Trial(lab, command, label="iec4", parameter="SUITE") as trial,
+    ):
+        assert trial.kept("builders/*/command") == command, "another command is kept"
+        assert trial.kept("assignedNode") == "iec4", "another label is kept"
+        assert trial.kept("properties/*/*/*/name") == "SUITE", "another parameter is kept"
