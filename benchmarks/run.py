@@ -65,6 +65,7 @@ def main(json: bool, write: bool) -> int:
     except BenchFailed as error:
         print(f"iec4: {error}", file=sys.stderr)
         return 3
+    found["load_after"] = load()
     if json:
         print(json_text.dumps(figures | found, indent=2))
     else:
@@ -87,8 +88,13 @@ def conditions() -> dict[str, str | float]:
         "arch": platform.machine(),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": load(),
     }
+
+
+def load() -> float:
+    """The load average of the last minute; the measured commands are part of it."""
+    return round(os.getloadavg()[0], 2)
 
 
 class _Bench:
