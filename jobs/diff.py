@@ -8,8 +8,8 @@ what is known of it.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jobs import drift_rules as rules
@@ -138,17 +138,17 @@ class _Comparison:
             for i, j in matched:
                 old, new = ours.children[i], theirs.children[j]
                 below = place.at(
-                    _step(new, j, group.theirs, several=several),
+                    _step(new, group.theirs[j], several=several),
                     new,
                     by_run=self._run.wrote(new, place),
                 )
                 self.walk(old, new, below)
             for i in only_ours:
                 gone = ours.children[i]
-                self._missing(gone, ours, place, _step(gone, i, group.ours, several=several))
+                self._missing(gone, ours, place, _step(gone, group.ours[i], several=several))
             for j in only_theirs:
                 extra = theirs.children[j]
-                self._extra(extra, theirs, place, _step(extra, j, group.theirs, several=several))
+                self._extra(extra, theirs, place, _step(extra, group.theirs[j], several=several))
             if several and not _is_sorted_by_jenkins(theirs, group.tag):
                 self._order(matched, place)
             pairs += matched
@@ -285,19 +285,22 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Group:
-    """The places of the children of one tag on both sides."""
+    """The children of one tag on both sides: their places, and which of the tag they are (1 …)."""
 
     tag: str
-    ours: tuple[int, ...]
-    theirs: tuple[int, ...]
+    ours: dict[int, int] = field(default_factory=dict)
+    theirs: dict[int, int] = field(default_factory=dict)
 
 
 def _groups(ours: Element, theirs: Element) -> list[_Group]:
-    places: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for side, element in enumerate((ours, theirs)):
-        for i, child in enumerate(element.children):
-            places[_tag(child)][side].append(i)
-    return [_Group(tag, tuple(left), tuple(right)) for tag, (left, right) in places.items()]
+    groups: dict[str, _Group] = {}
+    for element, is_ours in ((ours, True), (theirs, False)):
+        for place, child in enumerate(element.children):
+            tag = _tag(child)
+            group = groups.setdefault(tag, _Group(tag))
+            side = group.ours if is_ours else group.theirs
+            side[place] = len(side) + 1
+    return list(groups.values())
 
 
 def _all(element: Element) -> Iterator[Element]:
@@ -320,11 +323,10 @@ def _strings(element: Element | None, tag: str) -> frozenset[str]:
     return frozenset(child.text for child in listed.children) if listed else frozenset()
 
 
-def _step(element: Element, index: int, places: Iterable[int], *, several: bool) -> str:
+def _step(element: Element, rank: int, *, several: bool) -> str:
     if not several:
         return element.tag
-    name = _name(element)
-    return f"{element.tag}[{name if name else list(places).index(index) + 1}]"
+    return f"{element.tag}[{_name(element) or rank}]"
 
 
 def _plain(element: Element) -> str:

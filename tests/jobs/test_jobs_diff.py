@@ -253,3 +253,11 @@ def test_a_document_never_differs_from_itself(root: Element) -> None:
 def test_any_two_documents_can_be_compared(left: Element, right: Element) -> None:
     there, back = (compare(render(a), render(b)) for a, b in ((left, right), (right, left)))
     assert there.matters == back.matters
+
+
+@pytest.mark.timeout(30)
+def test_a_huge_document_is_compared_in_time() -> None:
+    """Comparing each with each would take minutes."""
+    names = [f"<string>{number}</string>" for number in range(90_000)]
+    there, back = (f"<a>{''.join(strings)}</a>" for strings in (names, reversed(names)))
+    assert [d.why for d in differing(there, back)] == ["another order"]
