@@ -21,6 +21,7 @@ from submission.rules import release_rules, security_rules
 from submission.ui_view import view
 from submission.untrusted import Unacceptable, read_zip
 from submission.validity import problems
+from submission.verify import facts
 from tests.submission.conftest import (
     BLUEPRINT,
     PLANNED,
@@ -52,7 +53,7 @@ def bundle_of(run: Path, *, secret: bytes = b"", stamp: str = STAMP) -> Bundle:
         stamp=stamp,
         key=KEY,
         found_in=lambda data: bool(secret) and secret in data,
-        facts={"configuration": []},
+        facts=facts(results, BLUEPRINT, sandbox=False),
     )
 
 
