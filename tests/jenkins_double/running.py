@@ -53,6 +53,8 @@ class Master:
     port: int
     context: str = ""
     options: Sequence[str] = ()
+    #: The status of its log-in page once it is as a test wants it.
+    ready: int = 200
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -113,7 +115,7 @@ class Master:
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log
-        return self.ask("GET", "/login").status == 200
+        return self.ask("GET", "/login").status == self.ready
 
     @property
     def log(self) -> str:
@@ -192,13 +194,15 @@ class Master:
 
 
 @contextmanager
-def running_master(home: Path, *options: str, context: str = "") -> Iterator[Master]:
+def running_master(
+    home: Path, *options: str, context: str = "", ready: int = 200
+) -> Iterator[Master]:
     """Start one on a free port and wait until it answers; end it in the end."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "accounts.json").write_text(json.dumps(ACCOUNTS))
     with socket.create_server((ADDRESS, 0)) as probe:
         port = probe.getsockname()[1]
-    master = Master(home, port, context, options)
+    master = Master(home, port, context, options, ready)
     master.start()
     try:
         yield master

@@ -81,9 +81,8 @@ class BuildRoutes:
         root = self._api.artifacts_of(build)
         if names == ["*zip*", "archive.zip"]:
             return web.Response(body=_zipped(root), content_type="application/zip")
-        file = root.joinpath(*names)
-        inside = ".." not in names and file.is_file()
-        if not inside:
+        file = root.joinpath(*names).resolve()  # a name may hold %2f and "..", a file be a link
+        if not file.is_relative_to(root.resolve()) or not file.is_file():
             raise pages.not_found()
         headers = {"X-Content-Security-Policy": _CSP, "X-WebKit-CSP": _CSP}
         if file.suffix == ".xml":
