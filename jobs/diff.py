@@ -145,7 +145,8 @@ class _Comparison:
                 self.walk(old, new, below)
             for i in only_ours:
                 gone = ours.children[i]
-                self._missing(gone, ours, place, _step(gone, group.ours[i], several=several))
+                step = _step(gone, group.ours[i], several=several)
+                self._missing(gone, ours, theirs, place.at(step, gone, by_run=False))
             for j in only_theirs:
                 extra = theirs.children[j]
                 self._extra(extra, theirs, place, _step(extra, group.theirs[j], several=several))
@@ -202,14 +203,16 @@ class _Comparison:
             self._fingerprints[id(element)] = known
         return known
 
-    def _missing(self, gone: Element, parent: Element, place: _Place, step: str) -> None:
-        at = place.at(step, gone, by_run=False)
-        shown = _shown(gone, parent)
-        default = rules.DROPPED_DEFAULTS.get((parent.tag, gone.tag))
-        if _is_unset(gone, parent) or (default is not None and gone.text == default):
+    def _missing(self, gone: Element, ours: Element, theirs: Element, at: _Place) -> None:
+        shown = _shown(gone, ours)
+        field_ = (ours.tag, gone.tag)
+        twin = theirs.find(rules.KEPT_ELSEWHERE.get(field_, ""))
+        if _is_unset(gone, ours) or gone.text == rules.DROPPED_DEFAULTS.get(field_):
             why = "Jenkins does not keep what says nothing"
             self._note("dropped_by_jenkins", at, shown, None, why)
-        elif _is_entry(gone, parent) and (
+        elif twin is not None and twin.text == gone.text:
+            self._note("dropped_by_jenkins", at, shown, None, "Jenkins keeps it in one place only")
+        elif _is_entry(gone, ours) and (
             gone.tag in rules.NEVER_DROPPED or _tag(gone) in self._tags
         ):
             self._changed(at, shown, None, "somebody removed it: Jenkins knows its class")

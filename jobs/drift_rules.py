@@ -22,6 +22,12 @@ DROPPED_DEFAULTS = {
     ("com.cloudbees.hudson.plugins.folder.Folder", "primaryView"): "All",
 }
 
+#: Fields that Job Builder renders twice, and where the one stands that Jenkins keeps: by (tag of
+#: the parent, tag), the path from the parent (git's reference repository; Job Builder 6.5).
+KEPT_ELSEWHERE = {
+    ("scm", "reference"): "extensions/hudson.plugins.git.extensions.impl.CloneOption/reference",
+}
+
 #: What Jenkins adds that is neither unset nor a person's, by (tag of the parent, tag).
 ADDED_DEFAULTS: dict[tuple[str, str], Element] = {
     # Every folder has a view of all its jobs (drift/folder).
@@ -40,6 +46,8 @@ ADDED_DEFAULTS: dict[tuple[str, str], Element] = {
   <tabBar class="hudson.views.DefaultViewsTabBar"/>
 </folderViews>"""
     ),
+    # Every result but ABORTED and NOT_BUILT says so of itself (hudson.model.Result).
+    ("threshold", "completeBuild"): parse("<completeBuild>true</completeBuild>"),
 }
 
 #: Classes that say "nothing chosen" where they stand as an attribute of an empty element.

@@ -255,6 +255,16 @@ def test_any_two_documents_can_be_compared(left: Element, right: Element) -> Non
     assert there.matters == back.matters
 
 
+CLONE = "hudson.plugins.git.extensions.impl.CloneOption"
+
+
+@pytest.mark.parametrize(("kept", "matters"), [("/srv/repo", False), ("/srv/other", True)])
+def test_what_job_builder_renders_twice_is_kept_once(kept: str, matters: bool) -> None:
+    scm = "<p><scm>{}<extensions><{c}><reference>{}</reference></{c}></extensions></scm></p>"
+    rendered = scm.format("<reference>/srv/repo</reference>", "/srv/repo", c=CLONE)
+    assert compare(rendered, scm.format("", kept, c=CLONE)).matters == matters
+
+
 @pytest.mark.timeout(30)
 def test_a_huge_document_is_compared_in_time() -> None:
     """Comparing each with each would take minutes."""
