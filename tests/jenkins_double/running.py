@@ -212,6 +212,14 @@ def running_master(
             master.end()
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def freestyle(
     *commands: str,
     publishers: str = "",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.wait import wait_for
-from tests.jenkins_double.running import Master, freestyle, parameter, parameters, running_master
+from tests.jenkins_double.running import (
+    Master,
+    alive,
+    freestyle,
+    parameter,
+    parameters,
+    running_master,
+)
 
 BINDING = (
     "<org.jenkinsci.plugins.credentialsbinding.impl.SecretBuildWrapper><bindings>"
@@ -25,13 +32,6 @@ ARCHIVER = (
     "<hudson.tasks.ArtifactArchiver><artifacts>**/*.txt</artifacts><excludes>no/**</excludes>"
     "</hudson.tasks.ArtifactArchiver>"
 )
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def pids(file: Path, count: int) -> list[int]:

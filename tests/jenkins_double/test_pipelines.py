@@ -1,0 +1,177 @@
+"""Declarative pipelines: this project's own Jenkinsfile, with a stand-in for ``./iec4``."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.payload import ROOT
+from lab.wait import wait_for
+from tests.jenkins_double.running import Master, alive, parameter, parameters, running_master
+
+#: Writes down how it was called and with which environment; fails and hangs on request.
+STAND_IN = """#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$1" in
+report) mkdir -p "$3"; echo '<testsuite name="s"><testcase name="a"/></testsuite>' >"$3/junit.xml"
+        echo report >"$3/report.html" ;;
+esac
+if [ "$1" = "$FAILS" ]; then exit 1; fi
+if [ "$1" = "$HANGS" ]; then echo "$$" >"$CALLS.pid"; sleep 60; fi
+"""
+PARAMETERS = parameters(
+    parameter("String", "LAB", "<defaultValue>embedded</defaultValue>"),
+    parameter("String", "BLUEPRINT", "<defaultValue>iec-type4</defaultValue>"),
+    parameter("String", "ONLY", "<defaultValue/>"),
+    parameter("String", "CALLS", "<defaultValue/>"),
+    parameter("String", "FAILS", "<defaultValue>none</defaultValue>"),
+    parameter("String", "HANGS", "<defaultValue>none</defaultValue>"),
+)
+SCM = (
+    '<scm class="hudson.plugins.git.GitSCM"><userRemoteConfigs>'
+    "<hudson.plugins.git.UserRemoteConfig><url>{url}</url></hudson.plugins.git.UserRemoteConfig>"
+    "</userRemoteConfigs><branches><hudson.plugins.git.BranchSpec><name>*/main</name>"
+    "</hudson.plugins.git.BranchSpec></branches></scm>"
+)
+
+
+def git(directory: Path, *argv: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    argv = ("git", *identity, *argv)
+    subprocess.run(argv, cwd=directory, check=True, capture_output=True)
+
+
+def pipeline(script: str) -> str:
+    from xml.sax.saxutils import escape
+
+    return (
+        "<flow-definition><description/><properties/>"
+        '<definition class="org.jenkinsci.plugins.workflow.cps.CpsFlowDefinition">'
+        f"<script>{escape(script)}</script><sandbox>true</sandbox></definition></flow-definition>"
+    )
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
+    """A Jenkins with a job for this checkout's Jenkinsfile, from a repository of its own."""
+    repository = tmp_path_factory.mktemp("repository")
+    git(repository, "init", "-q", "-b", "main", ".")
+    (repository / "Jenkinsfile").write_text((ROOT / "Jenkinsfile").read_text())
+    (repository / "iec4").write_text(STAND_IN)
+    (repository / "iec4").chmod(0o755)
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "one")
+    with running_master(tmp_path_factory.mktemp("jenkins"), "--labels", "iec4") as started:
+        started.create(
+            "suite",
+            f"<flow-definition><description/><properties>{PARAMETERS}</properties>"
+            '<definition class="org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition">'
+            f"{SCM.format(url=repository)}<scriptPath>Jenkinsfile</scriptPath></definition>"
+            "</flow-definition>",
+        )
+        yield started
+
+
+def test_our_jenkinsfile_runs_its_commands_in_order(master: Master, tmp_path: Path) -> None:
+    build = master.run("suite", CALLS=str(tmp_path / "calls"), ONLY="OS-01")
+    assert build["result"] == "SUCCESS", master.console("suite", build["number"])
+    calls = (tmp_path / "calls").read_text().splitlines()
+    run = f"results/jenkins-suite-{build['number']}-{build['timestamp']}"
+    assert calls == [
+        "lab down",
+        "lab up",
+        f"deploy --run {run} --lab embedded --blueprint iec-type4 --layer  --only OS-01 "
+        "--maturity incubation",
+        f"validate --run {run} --lab embedded --blueprint iec-type4",
+        f"perf --run {run} --lab embedded --blueprint iec-type4",
+        f"report --run {run}",
+        "lab down",
+    ]
+    paths = [artifact["relativePath"] for artifact in build["artifacts"]]
+    assert paths == [f"{run}/junit.xml", f"{run}/report.html"]
+    assert master.get(f"/job/suite/{build['number']}/testReport/api/json")["passCount"] == 1
+
+
+def test_on_a_real_lab_the_stage_of_the_embedded_one_is_skipped(
+    master: Master, tmp_path: Path
+) -> None:
+    master.run("suite", CALLS=str(tmp_path / "calls"), LAB="mine.yaml")
+    assert "lab up" not in (tmp_path / "calls").read_text()
+
+
+def test_a_failing_stage_fails_the_build_and_the_report_is_archived(
+    master: Master, tmp_path: Path
+) -> None:
+    build = master.run("suite", CALLS=str(tmp_path / "calls"), FAILS="deploy")
+    assert build["result"] == "FAILURE"
+    assert "validate" in (tmp_path / "calls").read_text(), "what can be judged is judged"
+    assert any(a["fileName"] == "report.html" for a in build["artifacts"])
+
+
+def test_a_broken_lab_skips_what_follows(master: Master, tmp_path: Path) -> None:
+    build = master.run("suite", CALLS=str(tmp_path / "calls"), FAILS="lab")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert build["result"] == "FAILURE"
+    assert [call.split()[0] for call in calls] == ["lab", "report", "lab"]
+    assert "skipped due to earlier failure" in master.console("suite", build["number"])
+
+
+def test_an_aborted_build_ends_its_step_and_cleans_up(master: Master, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    item = master.trigger("suite", CALLS=str(calls), HANGS="validate")
+    number = master.build_of(item)["number"]
+    pid = wait_for(
+        "the hanging step",
+        lambda: (tmp_path / "calls.pid").exists() and (tmp_path / "calls.pid").read_text().strip(),
+        timeout=15,
+    )
+    master.ask("POST", f"/job/suite/{number}/stop")
+    build = master.ended("suite", number)
+    assert build["result"] == "ABORTED"
+    assert not alive(int(pid))
+    said = [line.split()[0] for line in calls.read_text().splitlines()]
+    assert said == ["lab", "lab", "deploy", "validate", "report", "lab"]
+    assert any(a["fileName"] == "report.html" for a in build["artifacts"])
+
+
+def test_a_time_out_aborts(master: Master) -> None:
+    master.create(
+        "timed",
+        pipeline(
+            "pipeline {\n agent any\n stages {\n stage('slow') {\n options {\n"
+            "timeout(time: 1, unit: 'SECONDS')\n}\n steps {\n sh 'sleep 60'\n}\n}\n"
+            "stage('next') {\n steps {\n echo 'never'\n}\n}\n}\n}\n"
+        ),
+    )
+    assert master.run("timed")["result"] == "ABORTED"
+    assert "never\n" not in master.console("timed")
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("pipeline { agent any }", "more than one block or step"),
+        ("node {\n echo 'x'\n}\n", "one pipeline block"),
+        (
+            "pipeline {\n agent any\n stages {\n stage('a') {\n steps {\n"
+            "emailext to: 'a'\n}\n}\n}\n}\n",
+            "step emailext is not understood",
+        ),
+        (
+            "pipeline {\n agent any\n stages {\n stage('a') {\n steps {\n"
+            'echo "${1 + 1}"\n}\n}\n}\n}\n',
+            "not understood",
+        ),
+    ],
+    ids=["one line", "scripted", "unknown step", "expression"],
+)
+def test_what_is_not_understood_fails_the_build_and_is_named(
+    script: str, says: str, master: Master
+) -> None:
+    name = f"odd-{len(script)}"
+    master.create(name, pipeline(script))
+    assert master.run(name)["result"] == "FAILURE"
+    assert says in master.console(name)
