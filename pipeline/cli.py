@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from blueprints.errors import ConfigError, nearest
+from pipeline import report_cli
+from pipeline.options import Json, Quiet, Run
 
 app = typer.Typer(
     name="iec4",
@@ -28,6 +30,7 @@ jobs_app = typer.Typer(no_args_is_help=True, help="The Jenkins jobs.")
 app.add_typer(lab_app, name="lab")
 lab_app.add_typer(fault_app, name="fault")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(report_cli.app, name="report")
 
 Lab = Annotated[str | None, typer.Option(help="A lab's name, or its inventory file.")]
 BlueprintName = Annotated[str, typer.Option("--blueprint", help="A blueprint's name or file.")]
@@ -36,10 +39,7 @@ Layer = Annotated[list[str] | None, typer.Option(help="Layers, separated by comm
 FailedFrom = Annotated[
     Path | None, typer.Option(help="Judge again what had no PASS or SKIP in that run.")
 ]
-Run = Annotated[Path | None, typer.Option(envvar="IEC4_RUN", help="The run directory.")]
 MaturityName = Annotated[str, typer.Option("--maturity", help="incubation or mature.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, results only.")]
-Json = Annotated[bool, typer.Option("--json", help="Results as one JSON document.")]
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
@@ -191,26 +191,6 @@ def perf(
     Example: ./iec4 perf --run results/mine --only PAAS-20
     """
     return _stage("perf", lab=lab, run=run, blueprint=blueprint, only=_words(only), quiet=quiet)
-
-
-@app.command()
-def report(
-    run: Annotated[
-        Path | None, typer.Argument(help="A run directory; the latest unless given.")
-    ] = None,
-    run_option: Annotated[
-        Path | None, typer.Option("--run", envvar="IEC4_RUN", help="The same.")
-    ] = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> int:
-    """Write the reports of a run: table, JUnit, Allure HTML.
-
-    Example: ./iec4 report results/latest
-    """
-    from pipeline import commands
-
-    return commands.report(run or run_option, quiet=quiet, as_json=as_json)
 
 
 @app.command()

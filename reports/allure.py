@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from blueprints.evidence import ALLURE_STATUS, Verdict
+from reports.environment import environment
 from reports.files import write_whole
 from reports.results import CriterionResult, RunResults
 from reports.text import one_line, printable
@@ -107,21 +108,6 @@ def describe(results: RunResults, directory: Path, environ: Mapping[str, str]) -
         if criterion.verdict is None or criterion.doubtful:
             stand_in = json.dumps(_stand_in(results, criterion))
             (directory / f"stand-in-{number}-result.json").write_text(stand_in)
-
-
-def environment(results: RunResults) -> dict[str, str]:
-    """What the report says of the circumstances: lab, versions, declared deviations."""
-    lab = f"{results.lab} (embedded lab)" if results.embedded else results.lab
-    return {
-        "run": results.id,
-        "blueprint": results.blueprint,
-        "lab": lab,
-        "SLO profile": results.profile,
-        "maturity": results.maturity,
-        **results.versions,
-        **{f"deviation from {d.name} {d.pinned}": d.instead for d in results.deviations},
-        **({"lost evidence": "; ".join(results.damage)} if results.damage else {}),
-    }
 
 
 def _config(results: RunResults) -> dict[str, object]:

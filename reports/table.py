@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TextIO
 
 from rich.cells import cell_len
@@ -37,8 +37,8 @@ def plain(results: RunResults) -> str:
     """The table as aligned text, for files, pipes and Jenkins; ends with a newline."""
     parts = [
         [_title(results), *_run_lines(results)],
-        _aligned([_VERDICT_HEAD, *map(_verdict_row, results.criteria)], right={3}),
-        _aligned([_COUNT_HEAD, *_count_rows(results)], right=set(range(1, len(_COUNT_HEAD)))),
+        aligned([_VERDICT_HEAD, *map(_verdict_row, results.criteria)], right={3}),
+        aligned([_COUNT_HEAD, *_count_rows(results)], right=set(range(1, len(_COUNT_HEAD)))),
         _remarks(results),
         [conclusion(results)],
     ]
@@ -144,7 +144,7 @@ def _places(results: RunResults) -> Iterable[tuple[str, str]]:
             yield what, name
 
 
-def _aligned(rows: Sequence[Sequence[str]], *, right: set[int]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], *, right: Container[int] = ()) -> list[str]:
     """Columns of equal width on a terminal, where some characters take two cells."""
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []

@@ -33,6 +33,7 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
     [[c] for c in ALONE]
     + [["lab", c] for c in ("up", "status", "down", "check")]
     + [["lab", "fault", c] for c in ("list", "inject", "clear")]
+    + [["report", c] for c in ("write", "compare")]
     + [["jobs", c] for c in ("render", "lint", "diff", "apply", "prune", "trigger", "watch")],
     ids=" ".join,
 )
@@ -56,6 +57,8 @@ def test_every_command_shows_an_example(iec4: Iec4, command: list[str]) -> None:
         (["explain", "OS-1"], "unknown criterion 'OS-1'; did you mean OS-0"),
         (["prove"], "nothing to prove; give criterion ids, --layer LAYER or --all"),
         (["report", "nowhere"], "nowhere is no run directory"),
+        (["report", "comapre"], "unknown command 'comapre'; did you mean compare?"),
+        (["report", "compare", "a", "b"], "a is no run directory"),
         (["jobs", "diff", "--jenkins", "ci.example"], "Jenkins needs a URL"),
         (["jobs", "trigger", "x", "-p", "A", "--jenkins", "http://x"], "a parameter is NAME=VALUE"),
         (["jobs", "diff", "--files", "a.xml", "b.xml"], "a.xml: cannot be read"),

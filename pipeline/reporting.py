@@ -1,0 +1,41 @@
+"""What the commands about several runs do: compare, matrix, trend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from blueprints.errors import ConfigError
+from reports.compare import compare as comparison_of
+from reports.files import write_whole
+from reports.results import read_results
+from reports.runs import read_runs
+
+
+def compare(
+    before: Path,
+    after: Path,
+    *,
+    history: Sequence[Path],
+    percent: float | None,
+    html: Path | None,
+    as_json: bool,
+) -> int:
+    """Print the comparison; returns 1 when something got worse."""
+    from reports import compare_page
+
+    earlier = read_runs(history).runs if history else ()
+    found = comparison_of(
+        read_results(before), read_results(after), history=earlier, percent=percent
+    )
+    if html is not None:
+        _write(html, compare_page.as_html(found))
+    print(compare_page.as_json(found) if as_json else compare_page.as_text(found).rstrip("\n"))
+    return 1 if found.worse else 0
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,20 @@
+"""The circumstances of a run, as its reports tell them: lab, versions, declared deviations."""
+
+from __future__ import annotations
+
+from reports.results import RunResults
+
+
+def environment(results: RunResults) -> dict[str, str]:
+    """What the results depend on, in the order in which a person wants to read it."""
+    lab = f"{results.lab} (embedded lab)" if results.embedded else results.lab
+    return {
+        "run": results.id,
+        "blueprint": results.blueprint,
+        "lab": lab,
+        "SLO profile": results.profile,
+        "maturity": results.maturity,
+        **results.versions,
+        **{f"deviation from {d.name} {d.pinned}": d.instead for d in results.deviations},
+        **({"lost evidence": "; ".join(results.damage)} if results.damage else {}),
+    }
