@@ -75,3 +75,18 @@ def compare(
     return reporting.compare(
         before, after, history=history or [], percent=band, html=html, as_json=as_json
     )
+
+
+@app.command()
+def matrix(
+    run: Annotated[Path, typer.Argument(help="A run directory, or its archive.")],
+    html: HtmlFile = None,
+    as_json: Json = False,
+) -> int:
+    """Trace each requirement to criterion, test, verdict and evidence.
+
+    Example: ./iec4 report matrix results/latest --html matrix.html
+    """
+    from pipeline import reporting
+
+    return reporting.matrix(run, html=html, as_json=as_json)

@@ -34,6 +34,18 @@ def compare(
     return 1 if found.worse else 0
 
 
+def matrix(run: Path, *, html: Path | None, as_json: bool) -> int:
+    """Print the matrix of a run."""
+    from reports import matrix_page
+    from reports.matrix import matrix as matrix_of
+
+    found = matrix_of(read_results(run.resolve()))
+    if html is not None:
+        _write(html, matrix_page.as_html(found, html.resolve().parent))
+    print(matrix_page.as_json(found) if as_json else matrix_page.as_text(found).rstrip("\n"))
+    return 0
+
+
 def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)

@@ -46,7 +46,7 @@ def page(title: str, parts: Iterable[str]) -> bytes:
     """A whole document; ``parts`` are what stands below its heading."""
     body = "\n".join(map(html, parts))
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
         f"<title>{html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{html(title)}</h1>\n{body}\n</body>\n</html>\n"
     ).encode()

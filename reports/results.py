@@ -118,6 +118,16 @@ class RunResults:
         return self.profile == "embedded"
 
     @property
+    def blueprint_reference(self) -> str:
+        """What `load_blueprint` takes: the file that was asked for, else the name.
+
+        An archive names no file of the machine that reads it.
+        """
+        if self.directory.is_file():
+            return Path(self.blueprint).stem
+        return str(self.asked.get("blueprint") or self.blueprint)
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """The layers of the planned criteria, from the hosts upwards."""
         present = {criterion.layer for criterion in self.criteria}
@@ -191,9 +201,7 @@ def read_results(path: Path) -> RunResults:
     criteria = tuple(
         _settled(criterion, by_id.pop(criterion.id, []), why_none) for criterion in planned
     )
-    deviations, notes = _deviations(run)
-    notes += [f"{file.name} names no criterion: {file.title}" for file in strays if not file.damage]
-    return RunResults(
+    results = RunResults(
         directory=path,
         id=run.id,
         blueprint=run.blueprint,
@@ -215,10 +223,12 @@ def read_results(path: Path) -> RunResults:
         unplanned=tuple(
             _settled(_unknown(identifier, found), found, "") for identifier, found in by_id.items()
         ),
-        deviations=deviations,
         damage=tuple(file.damage for file in strays if file.damage),
-        notes=tuple(notes),
+        notes=tuple(
+            f"{file.name} names no criterion: {file.title}" for file in strays if not file.damage
+        ),
     )
+    return _with_deviations(results)
 
 
 def _utc(moment: datetime | None) -> datetime | None:
@@ -255,27 +265,29 @@ def _why_no_verdict(run: _RunFile) -> str:
     return "no verdict: its runner left no result"
 
 
-def _deviations(run: _RunFile) -> tuple[tuple[Deviation, ...], list[str]]:
-    try:
-        pins = _pins(str(run.asked.get("blueprint") or run.blueprint))
-    except ConfigError as error:
-        return (), [f"deviations from the blueprint's pins are not known: {error}"]
-    return tuple(
-        Deviation(name, pin.version, pin.deviations[run.profile])
-        for name, pin in pins.items()
-        if run.profile in pin.deviations
-    ), []
-
-
-def _pins(blueprint: str) -> dict[str, model.Pin]:
-    file = Path(blueprint)
-    changed = file.stat().st_mtime_ns if file.is_file() else 0
-    return _loaded_pins(blueprint, changed)
+def load_blueprint(reference: str) -> model.Blueprint:
+    """A blueprint by name or file, as `blueprints.model.load`; each is read once."""
+    file = Path(reference)
+    return _loaded(reference, file.stat().st_mtime_ns if file.is_file() else 0)
 
 
 @lru_cache(maxsize=16)  # a trend reads a thousand runs of one blueprint
-def _loaded_pins(blueprint: str, _changed: int) -> dict[str, model.Pin]:
-    return model.load(blueprint).pins
+def _loaded(reference: str, _changed: int) -> model.Blueprint:
+    return model.load(reference)
+
+
+def _with_deviations(results: RunResults) -> RunResults:
+    try:
+        pins = load_blueprint(results.blueprint_reference).pins
+    except ConfigError as error:
+        note = f"deviations from the blueprint's pins are not known: {error}"
+        return replace(results, notes=(note, *results.notes))
+    found = tuple(
+        Deviation(name, pin.version, pin.deviations[results.profile])
+        for name, pin in pins.items()
+        if results.profile in pin.deviations
+    )
+    return replace(results, deviations=found)
 
 
 def _settled(

@@ -33,7 +33,7 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
     [[c] for c in ALONE]
     + [["lab", c] for c in ("up", "status", "down", "check")]
     + [["lab", "fault", c] for c in ("list", "inject", "clear")]
-    + [["report", c] for c in ("write", "compare")]
+    + [["report", c] for c in ("write", "compare", "matrix")]
     + [["jobs", c] for c in ("render", "lint", "diff", "apply", "prune", "trigger", "watch")],
     ids=" ".join,
 )
