@@ -80,6 +80,17 @@ class FaultEntry(Model):
     blast: tuple[str, ...]
 
 
+class BluvalTest(Model):
+    """A test as a ``bluval-<blueprint>.yaml`` names it: the Robot suites in ``<layer>/<what>``.
+
+    ``skip``: upstream leaves it out. ``show_stopper``: nothing after it runs when it fails.
+    """
+
+    what: str
+    skip: bool = False
+    show_stopper: bool = False
+
+
 class Criterion(Model):
     """One sentence that a lab must fulfil, and one distinct reason to fail."""
 
@@ -102,9 +113,8 @@ class Criterion(Model):
     fault: str | None = None
     #: What the failure's reason must say when the fault is injected (a regular expression).
     fails_with: str = ".+"
-    #: A BluVal test, run as it is: the directory ``<layer>/<suite>`` of the blueprint's
-    #: Robot suites (see ``criteria import``).
-    suite: str | None = None
+    #: A test of BluVal's, run as upstream keeps it (see ``criteria import``).
+    bluval: BluvalTest | None = None
 
     def limit(self, metric: str, profile: str) -> Limit | None:
         text = self.thresholds.get(metric, {}).get(profile)
@@ -126,6 +136,10 @@ class BlueprintFile(Model):
     sentinels: dict[str, str]
     faults: dict[str, FaultEntry]
     criteria: tuple[Criterion, ...]
+    #: Layers that only this blueprint has → the prefix of their criteria's ids.
+    own_layers: dict[str, str] = Field(default_factory=dict)
+    #: Where the Robot suites of its BluVal tests lie, ``<layer>/<what>`` below it.
+    suites: Path | None = None
 
 
 class Blueprint:
@@ -141,6 +155,7 @@ class Blueprint:
         self.sentinels = content.sentinels
         self.faults = content.faults
         self.criteria = content.criteria
+        self.suites = content.suites
 
     @cached_property
     def by_id(self) -> dict[str, Criterion]:
@@ -201,7 +216,7 @@ def load(name_or_path: str = DEFAULT) -> Blueprint:
     document = Document(path)
     content = document.load(BlueprintFile)
     _Check(document, content).all()
-    return Blueprint(path, content)
+    return Blueprint(path.absolute(), content)
 
 
 class _Check:
@@ -210,6 +225,8 @@ class _Check:
     def __init__(self, document: Document, content: BlueprintFile) -> None:
         self._document = document
         self._content = content
+        self._prefixes = {layer: prefix for layer, (prefix, _) in LAYERS.items()}
+        self._prefixes |= content.own_layers
 
     def all(self) -> None:
         content = self._content
@@ -223,7 +240,7 @@ class _Check:
             seen.add(criterion.id)
             self._criterion(i, criterion)
         for i, layer in enumerate(content.layers):
-            self._known("layer", layer, LAYERS, "layers", i)
+            self._known("layer", layer, self._prefixes, "layers", i)
         for name, node in content.bom.items():
             for i, role in enumerate(node.roles):
                 self._known("role", role, ROLES, "bom", name, "roles", i)
@@ -242,7 +259,7 @@ class _Check:
         at = ("criteria", i)
         content = self._content
         self._known("layer", criterion.layer, content.layers, *at, "layer")
-        prefix = LAYERS[criterion.layer][0]
+        prefix = self._prefixes[criterion.layer]
         if not re.fullmatch(rf"{prefix}-\d\d\d?", criterion.id):
             raise self._document.error(
                 *at,

@@ -11,11 +11,7 @@ import argparse
 import os
 import sys
 import time
-import uuid
 from collections.abc import Callable, Sequence
-
-import allure_commons
-from allure_commons.model2 import Label, TestResult
 
 from blueprints import allure_writer
 from blueprints.errors import ConfigError
@@ -176,7 +172,7 @@ def _settle(asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion) -> 
             evidence.attach("evidence.txt", text)
     outcome = recorder.end(evidence, status=status, message=message)
     if asked.run is not None:
-        _report(criterion, started)
+        allure_writer.report_bare(criterion, "locust", started)
     return outcome
 
 
@@ -191,26 +187,6 @@ def _write_results(asked: Task, recorder: Recorder) -> Callable[[], None]:
         redact=redactor.data,
     )
     return give_back
-
-
-def _report(criterion: Criterion, started: float) -> None:
-    """Hand Allure a bare result; the evidence logger puts verdict and figures on it."""
-    full_name = f"perf.{criterion.id}"
-    allure_commons.plugin_manager.hook.report_result(
-        result=TestResult(
-            uuid=str(uuid.uuid4()),
-            name=criterion.title,
-            fullName=full_name,
-            historyId=full_name,
-            testCaseId=full_name,
-            labels=[
-                Label(name="criterion", value=criterion.id),
-                Label(name="framework", value="locust"),
-            ],
-            start=int(started * 1000),
-            stop=int(time.time() * 1000),
-        )
-    )
 
 
 def _log_keeper(asked: Task, criterion: Criterion) -> Callable[[str], None] | None:

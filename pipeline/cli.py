@@ -17,19 +17,21 @@ from pipeline.options import Json, Quiet, Run
 
 app = typer.Typer(
     name="iec4",
-    help="Validate an IEC Type 4 lab, from bare hosts to a verdict. First time: ./iec4 run",
+    help="Validate an IEC Type 4 lab and its release. First time: ./iec4 run",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lab_app = typer.Typer(no_args_is_help=True, help="The lab: up, status, down, check, faults.")
+lab_app = typer.Typer(no_args_is_help=True, help="The lab: up, status, down, check, scans, faults.")
 fault_app = typer.Typer(no_args_is_help=True, help="Faults of a lab that the suite made.")
 jobs_app = typer.Typer(no_args_is_help=True, help="The Jenkins jobs.")
 app.add_typer(lab_app, name="lab")
 lab_app.add_typer(fault_app, name="fault")
 app.add_typer(jobs_app, name="jobs")
+criteria_app = typer.Typer(no_args_is_help=True, help="Criteria of other blueprints.")
+app.add_typer(criteria_app, name="criteria")
 app.add_typer(report_cli.app, name="report")
 
 Lab = Annotated[str | None, typer.Option(help="A lab's name, or its inventory file.")]
@@ -184,13 +186,16 @@ def validate(
 @app.command()
 def perf(
     lab: Lab = None, run: Run = None, blueprint: BlueprintName = DEFAULT_BLUEPRINT,
-    only: Only = None, quiet: Quiet = False,
+    only: Only = None, maturity: MaturityName = "incubation", quiet: Quiet = False,
 ) -> int:  # fmt: skip
     """Measure RPC latency and classroom concurrency by Locust.
 
     Example: ./iec4 perf --run results/mine --only PAAS-20
     """
-    return _stage("perf", lab=lab, run=run, blueprint=blueprint, only=_words(only), quiet=quiet)
+    return _stage(
+        "perf", lab=lab, run=run, blueprint=blueprint, only=_words(only),
+        maturity=_maturity(maturity), quiet=quiet,
+    )  # fmt: skip
 
 
 @app.command()
@@ -349,6 +354,25 @@ def verify(
     return submitting.verify_bundle(bundle, key)
 
 
+@criteria_app.command("import")
+def criteria_import(
+    file: Annotated[Path, typer.Argument(help="Upstream's bluval-BLUEPRINT.yaml.")],
+    tests: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where its Robot suites lie.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The blueprint's file; BLUEPRINT.yaml unless given.")
+    ] = None,
+) -> int:
+    """Make a blueprint of a BluVal layer file.
+
+    Example: ./iec4 criteria import bluval-rec.yaml --tests validation/tests
+    """
+    from pipeline import criteria
+
+    return criteria.import_bluval(file, tests, output)
+
+
 @lab_app.command("up")
 def lab_up() -> int:
     """Start the embedded lab's hosts. Example: ./iec4 lab up"""
@@ -379,6 +403,22 @@ def lab_check(lab: Lab = None, as_json: Json = False) -> int:
     from pipeline import commands
 
     return commands.lab_check(lab, as_json=as_json)
+
+
+@lab_app.command("scans")
+def lab_scans(
+    outputs: Annotated[Path, typer.Argument(help="LAYER/TEST/ with a scanner's files below it.")],
+    run: Run = None,
+    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    maturity: MaturityName = "incubation",
+) -> int:
+    """Judge what Lynis, Vuls, kube-hunter and conformance said; take it into a run.
+
+    Example: ./iec4 lab scans my-scans --run results/latest
+    """
+    from pipeline.scans import take_in
+
+    return take_in(outputs, run, blueprint=blueprint, maturity=_maturity(maturity))
 
 
 @fault_app.command("list")
@@ -550,6 +590,62 @@ def jobs_trigger(
         timeout=timeout,
         dry_run=dry_run,
     )
+
+
+@jobs_app.command("akraino")
+def jobs_akraino(
+    run: Annotated[Path, typer.Option(envvar="IEC4_RUN", help="A new run directory.")],
+    submission_id: Annotated[int, typer.Option(envvar="SUBMISSION_ID", help="The UI's number.")],
+    lab: Annotated[str, typer.Option(envvar="LAB", help="The lab's silo; snd-NAME: sandbox.")],
+    ui_ip: Annotated[str, typer.Option(envvar="UI_IP", help="HOST[:PORT] of the UI.")],
+    blueprint: Annotated[
+        str, typer.Option("--blueprint", envvar="BLUEPRINT", help="A blueprint's name.")
+    ] = DEFAULT_BLUEPRINT,
+    layer: Annotated[str, typer.Option(envvar="LAYER", help="A layer, or all.")] = "all",
+    version: Annotated[str, typer.Option(envvar="VERSION", help="The blueprint's.")] = "master",
+    optional: Annotated[
+        str, typer.Option(envvar="OPTIONAL", help="true: judge what is not mandatory, too.")
+    ] = "false",
+    labs: Annotated[Path | None, typer.Option(help="Where inventories lie, NAME.yaml.")] = None,
+    nexus: Annotated[str | None, typer.Option(metavar="URL", help="Where to submit.")] = None,
+    credentials: Annotated[
+        str | None, typer.Option(metavar="REF", help="user:password by reference; else netrc.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="REF", help="The signing key.")] = None,
+    ui_scheme: Annotated[str, typer.Option(help="http or https.")] = "http",
+    maturity: MaturityName = "incubation",
+) -> int:
+    """Do what Akraino's validation UI asks of Jenkins: judge, submit, tell the UI.
+
+    Example: ./iec4 jobs akraino --submission-id 7 --lab inwinstack --ui-ip 192.0.2.7
+    """
+    from pipeline.akraino import Asked, Site, answer
+
+    asked = Asked(submission_id, blueprint, layer, version, lab, optional, ui_ip)
+    site = Site(labs, nexus, credentials, key, ui_scheme)
+    return answer(asked, site, run, maturity=_maturity(maturity))
+
+
+@jobs_app.command("fetch")
+def jobs_fetch(
+    builds: Annotated[
+        list[str], typer.Argument(metavar="JOB/NUMBER...", help="Builds that judged a lab.")
+    ],
+    output: Annotated[Path, typer.Option(help="The directory that gets the run directories.")],
+    jenkins: JenkinsUrl = None,
+    user: JenkinsUser = None,
+    token: JenkinsToken = None,
+    ca: JenkinsCa = None,
+) -> int:
+    """Bring here the runs that builds have archived.
+
+    Example: ./iec4 jobs fetch iec4-validate-daily-master/17 --output results
+    """
+    from lab.jenkins.access import access
+    from pipeline.jenkins_archives import fetch
+
+    words = [word for text in builds for word in text.split()]
+    return fetch(access(jenkins, user, token, ca), words, output)
 
 
 @jobs_app.command("watch")

@@ -139,15 +139,20 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
         progress.stage("validate", len(criteria))
         children = []
         by_pytest = [c for c in criteria if c.runner == "pytest"]
-        by_robot = [c for c in criteria if c.runner == "robot"]
+        by_robot = [c for c in criteria if c.runner == "robot" and c.bluval is None]
+        by_bluval = [c for c in criteria if c.bluval is not None]
         if by_pytest:
             children.append(_pytest(run, task, by_pytest))
         if by_robot:
             children.append(_robot(run, task, by_robot))
+        if by_bluval:
+            argv = ["-m", "iec4_keywords.bluval"]
+            children.append(_child(run, task, by_bluval, "bluval", argv))
         try:
             _follow(run, children, progress, VALIDATE_TIMEOUT_S)
         finally:
             redact_tree(run.path / "robot")
+            redact_tree(run.path / "bluval")
         _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
 
 

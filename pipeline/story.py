@@ -134,7 +134,7 @@ def resume(path: Path, request: Request, progress: Progress) -> tuple[RunDirecto
     for source in (source for criterion in unjudged for source in criterion.sources):
         (directory.allure_results / source).unlink(missing_ok=True)
     directory.state.interrupted, directory.state.ended = False, None
-    blueprint = model.load(directory.state.blueprint)
+    blueprint = model.load(directory.state.asked.get("blueprint") or directory.state.blueprint)
     request = replace(
         request,
         lab=directory.state.lab,
@@ -167,9 +167,15 @@ def new_run(
         profile=inventory.profile,
         maturity=request.maturity,
         planned=planned,
-        asked=request.asked,
+        asked={**request.asked, "blueprint": _name_or_file(blueprint)},
         inventory=None if is_ours_to_make(inventory) else inventory.file,
     )
+
+
+def _name_or_file(blueprint: Blueprint) -> str:
+    """How whoever reads the run finds its blueprint again."""
+    shipped = blueprint.file.parent == model.DIRECTORY
+    return blueprint.name if shipped else str(blueprint.file)
 
 
 def is_ours_to_make(template: Inventory) -> bool:

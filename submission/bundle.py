@@ -69,7 +69,7 @@ def suites(run: RunResults, blueprint: Blueprint, rules: Rules) -> list[Suite]:
     Raises `Unacceptable` for an output.xml in the run directory that cannot be read.
     """
     found = []
-    own = {c.id: f"{c.layer}/{c.suite}" for c in blueprint.criteria if c.suite}
+    own = {c.id: f"{c.layer}/{c.bluval.what}" for c in blueprint.criteria if c.bluval}
     shown_apart: set[str] = set()
     outputs = _outputs(run, rules)
     for name in sorted({*outputs, *_robot_suites(run.directory)}):

@@ -55,10 +55,15 @@ def judges(
     }
 
 
-def read_outputs(run: Path, test: str, suffixes: set[str], judge: Judge) -> tuple[Output, ...]:
-    """The outputs of ``test`` in a run directory, by name; empty where it was not run."""
+def read_outputs(
+    run: Path, test: str, suffixes: set[str], judge: Judge, *, below: str = DIRECTORY
+) -> tuple[Output, ...]:
+    """The outputs of ``test`` in a run directory, by name; empty where it was not run.
+
+    ``below``: the directory of ``run`` that has ``<layer>/<test>/``.
+    """
     found = []
-    directory = run / DIRECTORY / test
+    directory = run / below / test
     for file in sorted(directory.iterdir()) if directory.is_dir() else ():
         if file.name in _ROBOT_FILES or file.suffix not in suffixes or not file.is_file():
             continue

@@ -18,12 +18,12 @@ ALONE = [
     "submit",
     "verify",
 ]
-COMMANDS = [*ALONE, "lab", "jobs"]
+COMMANDS = [*ALONE, "lab", "jobs", "criteria"]
 
 
 def test_help_fits_one_screen(iec4: Iec4) -> None:
     shown = iec4("--help").stdout
-    assert len(shown.splitlines()) <= 24
+    assert len(shown.splitlines()) <= 26
     for command in COMMANDS:
         assert f"\n  {command} " in shown
 
@@ -31,10 +31,24 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
 @pytest.mark.parametrize(
     "command",
     [[c] for c in ALONE]
-    + [["lab", c] for c in ("up", "status", "down", "check")]
+    + [["lab", c] for c in ("up", "status", "down", "check", "scans")]
     + [["lab", "fault", c] for c in ("list", "inject", "clear")]
+    + [["criteria", "import"]]
     + [["report", c] for c in ("write", "compare", "matrix")]
-    + [["jobs", c] for c in ("render", "lint", "diff", "apply", "prune", "trigger", "watch")],
+    + [
+        ["jobs", c]
+        for c in (
+            "render",
+            "lint",
+            "diff",
+            "apply",
+            "prune",
+            "trigger",
+            "watch",
+            "fetch",
+            "akraino",
+        )
+    ],
     ids=" ".join,
 )
 def test_every_command_shows_an_example(iec4: Iec4, command: list[str]) -> None:
@@ -62,6 +76,10 @@ def test_every_command_shows_an_example(iec4: Iec4, command: list[str]) -> None:
         (["jobs", "diff", "--jenkins", "ci.example"], "Jenkins needs a URL"),
         (["jobs", "trigger", "x", "-p", "A", "--jenkins", "http://x"], "a parameter is NAME=VALUE"),
         (["jobs", "diff", "--files", "a.xml", "b.xml"], "a.xml: cannot be read"),
+        (["gate", "nowhere"], "nowhere is no run directory"),
+        (["gate", "nowhere", "--release", "soon"], "nowhere is no run directory"),
+        (["verify", "nowhere"], "nowhere is no bundle"),
+        (["criteria", "import", "rec.yaml"], "rec.yaml is not called bluval-<blueprint>.yaml"),
         (["bench", "rnu"], "unknown bench 'rnu'; did you mean run?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
