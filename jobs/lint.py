@@ -1,75 +1,199 @@
-"""What every job must have: a time-out, an agent's label, archiving, and no unknown plugin.
+"""What every job must have: a time-out, an agent's label, archiving, a description, rotation of
+old builds, and no plugin but the pinned ones.
 
 For a pipeline job the first three stand in its Jenkinsfile, so they are looked for there.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from jobs.drift_rules import MANAGED
 from lab.jenkins.jenkinsfile import Block, JenkinsfileError, parse
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The pinned plugins, ``NAME:VERSION`` a line.
+PLUGINS = ROOT / "lab" / "jenkins" / "plugins.txt"
 
-#: The plugins that the jobs may need; elements of any other are dropped by Jenkins at its
-#: next save, without a word.
-PLUGINS = {"workflow-job", "workflow-cps", "git"}
+#: Whose classes a job may have: package → plugin, "" for Jenkins' core. Job Builder names the
+#: plugin of some elements only; an element of a plugin that is not there vanishes at Jenkins'
+#: next save without a word.
+PACKAGES = {
+    "com.cloudbees.jenkins.plugins.sshagent": "ssh-agent",
+    "hudson.model": "",
+    "hudson.plugins.build_timeout": "build-timeout",
+    "hudson.plugins.buildblocker": "build-blocker-plugin",
+    "hudson.plugins.descriptionsetter": "description-setter",
+    "hudson.plugins.git": "git",
+    "hudson.plugins.parameterizedtrigger": "parameterized-trigger",
+    "hudson.plugins.robot": "robot",
+    "hudson.plugins.throttleconcurrents": "throttle-concurrents",
+    "hudson.plugins.timestamper": "timestamper",
+    "hudson.plugins.ws_cleanup": "ws-cleanup",
+    "hudson.scm": "",
+    "hudson.tasks": "",
+    "hudson.tasks.junit": "junit",
+    "hudson.triggers": "",
+    "java.util": "",
+    "jenkins.model": "",
+    "org.jenkinsci.plugins.credentialsbinding": "credentials-binding",
+    "org.jenkinsci.plugins.workflow.cps": "workflow-cps",
+    "org.jenkinsci.plugins.workflow.job": "workflow-job",
+}
+#: Whose steps and options a Jenkinsfile may have.
+STEPS = {
+    "archiveArtifacts": "workflow-basic-steps",
+    "build": "pipeline-build-step",
+    "catchError": "workflow-basic-steps",
+    "disableConcurrentBuilds": "workflow-job",
+    "echo": "workflow-basic-steps",
+    "junit": "junit",
+    "sh": "workflow-durable-task-step",
+    "throttle": "throttle-concurrents",
+    "timeout": "workflow-basic-steps",
+    "timestamps": "timestamper",
+}
+#: Blocks of the declarative language itself.
+_STRUCTURE = frozenset(
+    (
+        "pipeline", "agent", "options", "environment", "stages", "stage", "when", "steps",
+        "post", "always", "cleanup", "aborted", "failure", "success", "unstable",
+    )
+)  # fmt: skip
+#: Steps that may take as long as what they wait for.
+_WAITING = ("sh ", "build ")
+_CLASS = re.compile(r"[a-z_]+(?:\.[a-z_]+)+(?=\.[A-Z])")
 
 
-def problems(xml: str, checkout: Path = ROOT) -> list[str]:
+def problems(xml: str, checkout: Path = ROOT, plugins: Path = PLUGINS) -> list[str]:
     """What is wrong with a rendered job, as sentences; empty when nothing is.
 
-    ``checkout``: where the job's ``scriptPath`` is looked up.
+    ``checkout``: where the job's ``scriptPath`` is looked up. ``plugins``: the pinned ones.
     """
     job = ElementTree.fromstring(xml)  # noqa: S314  our own rendering
-    found = _plugin_problems(job)
+    there = _pinned(plugins)
+    found = _plugin_problems(job, there)
+    if not (job.findtext("description") or "").replace(MANAGED, "").strip():
+        found.append("it has no description")
     if job.find("properties/jenkins.model.BuildDiscarderProperty") is None:
         found.append("old builds are never removed")
+    if job.tag == "project":
+        return found + _freestyle_problems(job)
     script = job.findtext("definition/scriptPath")
-    if job.tag != "flow-definition" or script is None:
+    if script is None:
         return [*found, "it is no pipeline from a repository"]
     try:
         pipeline = parse((checkout / script).read_text(encoding="utf-8"))
     except (OSError, JenkinsfileError) as error:
         return [*found, f"{script}: {error}"]
-    return [*found, *(f"{script}: {says}" for says in pipeline_problems(pipeline))]
+    return [*found, *(f"{script}: {says}" for says in pipeline_problems(pipeline, there))]
 
 
-def _plugin_problems(job: ElementTree.Element) -> list[str]:
+def _pinned(file: Path) -> frozenset[str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return frozenset(line.split(":")[0] for line in lines if line and not line.startswith("#"))
+
+
+def _plugin_problems(job: ElementTree.Element, there: frozenset[str]) -> list[str]:
     named = {element.get("plugin", "").split("@")[0] for element in job.iter()} - {""}
-    return [f"needs the plugin {name}, which is not asked for" for name in sorted(named - PLUGINS)]
-
-
-def pipeline_problems(pipeline: Block) -> list[str]:
-    """What is wrong with a pipeline's shape, as sentences."""
+    classes = {name for element in job.iter() for name in (element.tag, element.get("class", ""))}
     found = []
-    agent = pipeline.block("agent")
-    if agent is None or not agent.has_step("label"):
+    for name in classes:
+        package = _CLASS.match(name.replace("__", "_"))
+        if package is None:
+            continue  # a field, or a plain type
+        plugin = _plugin_of(package[0])
+        if plugin is None:
+            found.append(f"nobody knows whose class {name} is")
+        elif plugin:
+            named.add(plugin)
+    return sorted(found) + [
+        f"needs the plugin {p}, which is not pinned" for p in sorted(named - there)
+    ]
+
+
+def _plugin_of(package: str) -> str | None:
+    """The plugin of the longest package that is known; None for a stranger's."""
+    while package not in PACKAGES:
+        package, dot, _ = package.rpartition(".")
+        if not dot:
+            return None
+    return PACKAGES[package]
+
+
+def _freestyle_problems(job: ElementTree.Element) -> list[str]:
+    found = []
+    if not job.findtext("assignedNode") or job.findtext("canRoam") == "true":
         found.append("no agent label")
+    wrapper = "buildWrappers/hudson.plugins.build__timeout.BuildTimeoutWrapper/strategy"
+    if not job.findtext(f"{wrapper}/timeoutMinutes"):
+        found.append("no time-out")
+    archiver = job.find("publishers/hudson.tasks.ArtifactArchiver")
+    if archiver is None or archiver.findtext("onlyIfSuccessful") == "true":
+        found.append("archiving does not happen in every outcome")
+    if not job.findall("builders/hudson.tasks.Shell"):
+        found.append("it does nothing")
+    return found
+
+
+def pipeline_problems(pipeline: Block, plugins: frozenset[str] | None = None) -> list[str]:
+    """What is wrong with a pipeline's shape, as sentences. ``plugins``: the pinned ones."""
+    paths = list(pipeline.walk())
+    on_agents = [path[-1] for path in paths if path[-1].block("agent") is not None]
+    found = [] if on_agents else ["no agent label"]
     options = pipeline.block("options")
     found += [
         f"no option {step}"
         for step in ("timestamps", "disableConcurrentBuilds")
         if options is None or not options.has_step(step)
     ]
-    always = pipeline.block("post", "always")
-    found += [
+    for block in on_agents:
+        found += _agent_problems(block)
+    for path in paths:
+        block = path[-1]
+        if any(step.startswith("sh ") for step in block.steps) and not _inside(path, on_agents):
+            found.append(f"line {block.line}: sh without an agent")
+        if any(step.startswith(_WAITING) for step in block.steps) and not _bounded(path):
+            step = next(s for s in block.steps if s.startswith(_WAITING)).split()[0]
+            found.append(f"line {block.line}: {step} without a time-out")
+        if block.name in ("script", "if", "for", "while", "try", "def"):
+            found.append(f"line {block.line}: {block.name} is logic, which belongs in a command")
+    return found + _step_problems(paths, _pinned(PLUGINS) if plugins is None else plugins)
+
+
+def _agent_problems(block: Block) -> list[str]:
+    """Of what runs on an agent: the pipeline, or a stage with an agent of its own."""
+    agent, always = block.block("agent"), block.block("post", "always")
+    found = []
+    if agent is None or not agent.has_step("label"):
+        found.append("no agent label")
+    return found + [
         f"{step} does not happen in every outcome"
         for step in ("archiveArtifacts", "junit")
         if always is None or not any(s.startswith(f"{step} ") for s in always.steps)
     ]
-    found += [
-        f"line {path[-1].line}: sh without a time-out"
-        for path in pipeline.walk()
-        if any(step.startswith("sh ") for step in path[-1].steps) and not _bounded(path)
-    ]
-    found += [
-        f"line {path[-1].line}: {path[-1].name} is logic, which belongs in a command"
-        for path in pipeline.walk()
-        if path[-1].name in ("script", "if", "for", "while", "try", "def")
-    ]
+
+
+def _step_problems(paths: list[tuple[Block, ...]], there: frozenset[str]) -> list[str]:
+    """Steps and options of plugins that are not there, or that nobody knows."""
+    found = []
+    for path in paths:
+        block = path[-1]
+        called = [] if block.name in _STRUCTURE else [block.name]
+        if block.name in ("steps", "options", "always", "cleanup") or block.name in STEPS:
+            called += [re.split(r"\W", step, maxsplit=1)[0] for step in block.steps]
+        for name in called:
+            if name not in STEPS:
+                found.append(f"line {block.line}: nobody knows whose step {name} is")
+            elif STEPS[name] not in there:
+                found.append(f"{name} needs the plugin {STEPS[name]}, which is not pinned")
     return found
+
+
+def _inside(path: tuple[Block, ...], blocks: list[Block]) -> bool:
+    return any(block is one for block in path for one in blocks)
 
 
 def _bounded(path: tuple[Block, ...]) -> bool:

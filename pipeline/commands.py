@@ -87,7 +87,7 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
         asked=asked(),
     )
     blueprint = model.load(request.blueprint)
-    directory = _open_or_make(request, inventory)
+    directory = _open_or_make(name, request, inventory)
     wanted = frozenset(c.id for c in request.select(blueprint))
     task = Task(
         inventory, blueprint, run=directory.path, only=wanted, disruptive=request.disruptive
@@ -115,7 +115,8 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
     return 0
 
 
-def _open_or_make(request: story.Request, inventory: Inventory) -> RunDirectory:
+def _open_or_make(stage: str, request: story.Request, inventory: Inventory) -> RunDirectory:
+    """The run directory; a new one plans what this stage and those after it judge."""
     if request.run is not None and (request.run / "run.json").exists():
         directory = RunDirectory.open(request.run)
         if directory.state.lab != inventory.name:
@@ -125,7 +126,10 @@ def _open_or_make(request: story.Request, inventory: Inventory) -> RunDirectory:
             )
         return directory
     blueprint = model.load(request.blueprint)
-    return story.new_run(request, blueprint, inventory, request.select(blueprint))
+    planned = request.select(blueprint)
+    if stage == "perf":
+        planned = [criterion for criterion in planned if criterion.runner == "locust"]
+    return story.new_run(request, blueprint, inventory, planned)
 
 
 def _print_steps(inventory: Inventory, *, remove: bool) -> int:

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
 from jobs.lint import pipeline_problems
 from lab.jenkins.jenkinsfile import JenkinsfileError, parse
-from pipeline.cli import app
+from tests.jobs.command_line import parsed
 
-FILE = Path(__file__).parents[2] / "Jenkinsfile"
-TEXT = FILE.read_text()
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "Jenkinsfile", ROOT / "jobs" / "lab.Jenkinsfile"]
+TEXT, LAB_TEXT = (file.read_text() for file in FILES)
 
 
 def stages():
@@ -30,24 +30,32 @@ def test_it_has_the_stages_in_their_order():
     ]
 
 
-def test_nothing_is_wrong_with_its_shape():
-    assert pipeline_problems(parse(TEXT)) == []
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_nothing_is_wrong_with_its_shape(file):
+    assert pipeline_problems(parse(file.read_text())) == []
 
 
-def test_every_sh_step_is_a_command_that_the_command_line_knows():
-    """Parsed by the command line itself, down to each option; nothing is run."""
-    commands = parse(TEXT).commands()
-    assert len(commands) == TEXT.count("sh '")
+def test_a_lab_that_is_there_is_deployed_and_destroyed_by_children_and_judged_alone():
+    deploy, judge, destroy = parse(LAB_TEXT).block("stages").blocks
+    assert deploy.block("steps").steps == ['build job: "${params.DEPLOY_JOB}"']
+    assert destroy.block("steps").steps == ['build job: "${params.DESTROY_JOB}"']
+    assert destroy.block("when").steps == ["equals expected: 'yes', actual: params.DESTROY"]
+    assert judge.block("options").steps == ['throttle(["${params.CATEGORY}"])']
+    # Only that stage has an agent: a build that waits for its child holds nothing of the lab.
+    assert [s.head for s in (deploy, judge, destroy) if s.block("agent")] == ["stage('judge')"]
+    assert parse(LAB_TEXT).steps == ["agent none"]
+    always = judge.block("post", "always")
+    assert always.commands() == [["./iec4", "report", "--run", "$IEC4_RUN"]]
+    assert [step.split()[0] for step in always.steps] == ["archiveArtifacts", "junit"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_sh_step_is_a_command_that_the_command_line_knows(file):
+    commands = parse(file.read_text()).commands()
+    assert len(commands) == file.read_text().count("sh '")
     for words in commands:
         assert words[0] == "./iec4"
-        command, arguments = typer.main.get_command(app), words[1:]
-        context = typer.Context(command)
-        while hasattr(command, "commands"):
-            name, *arguments = arguments
-            command = command.commands[name]
-            context = typer.Context(command, parent=context)
-        command.parse_args(context, list(arguments))
-        assert not context.args, words
+        assert parsed(words[1:]) == [], words
 
 
 def test_every_stage_works_on_the_one_run_directory():
@@ -58,7 +66,7 @@ def test_every_stage_works_on_the_one_run_directory():
 
 def test_what_parameters_say_reaches_the_shell_as_quoted_variables_only():
     """A value is never pasted into a script: it could be one."""
-    for line in TEXT.splitlines():
+    for line in (TEXT + LAB_TEXT).splitlines():
         if line.strip().startswith("sh "):
             assert line.strip()[3] == "'"
             assert line.count('"$') == line.count("$")
@@ -72,8 +80,9 @@ def test_the_report_is_written_archived_and_published_and_the_lab_taken_down_las
     assert parse(TEXT).block("post", "cleanup").commands() == [["./iec4", "lab", "down"]]
 
 
-def test_no_error_is_swallowed():
-    for path in parse(TEXT).walk():
+@pytest.mark.parametrize("text", [TEXT, LAB_TEXT], ids=["own", "lab"])
+def test_no_error_is_swallowed(text):
+    for path in parse(text).walk():
         if path[-1].name == "catchError":
             assert "buildResult: 'FAILURE'" in path[-1].head
             assert "catchInterruptions: false" in path[-1].head
@@ -95,6 +104,25 @@ def test_no_error_is_swallowed():
 def test_a_change_for_the_worse_is_found(old, new, says):
     assert old in TEXT
     assert says in "; ".join(pipeline_problems(parse(TEXT.replace(old, new))))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('                label "${params.BUILD_NODE}"\n', "", "no agent label"),
+        ("timeout(time: 150, unit: 'MINUTES')", "retry(2)", "build without a time-out"),
+        ("archiveArtifacts artifacts", "echo text", "archiveArtifacts does not happen"),
+        ("throttle(", "lock(", "nobody knows whose step lock is"),
+        (
+            "steps {\n                build job",
+            "steps {\n                sh 'x' //",
+            "sh without an agent",
+        ),
+    ],
+)
+def test_a_change_for_the_worse_of_a_labs_pipeline_is_found(old, new, says):
+    assert old in LAB_TEXT
+    assert says in "; ".join(pipeline_problems(parse(LAB_TEXT.replace(old, new))))
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,39 @@ After a change of the definitions that is meant: ``./iec4 jobs render --output t
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from blueprints import model
 from blueprints.errors import ConfigError
-from jobs.lint import problems
+from jobs.diff import compare
+from jobs.lint import PLUGINS, problems
 from jobs.render import SITE, render
+from lab.jenkins.embedded.saving import saved
+from lab.jenkins.embedded.xmltree import parse as parse_job
+from tests.jobs.command_line import parsed
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
+UI_PARAMETERS = {"SUBMISSION_ID", "BLUEPRINT", "LAYER", "VERSION", "LAB", "OPTIONAL", "UI_IP"}
+
+
+def parameters(xml: str) -> set[str]:
+    names = ElementTree.fromstring(xml).findall(
+        "properties/hudson.model.ParametersDefinitionProperty/parameterDefinitions/*/name"
+    )
+    return {str(name.text) for name in names}
+
+
+def commands(xml: str) -> str:
+    """The scripts of a freestyle job."""
+    found = ElementTree.fromstring(xml).iterfind("builders/hudson.tasks.Shell/command")
+    return "\n".join(command.text or "" for command in found)
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +52,157 @@ def test_the_jobs_are_the_golden_ones(jobs):
 
 
 def test_names_are_those_of_the_akraino_jobs(jobs):
+    """ci-management's: WHAT-[LAB-]daily-STREAM; what people start has no rhythm in its name."""
     assert list(jobs) == sorted(jobs)
-    assert all(re.fullmatch(r"iec4-[a-z0-9-]+-daily-[a-z0-9.]+", name) for name in jobs)
+    names = re.compile(r"iec4-[a-z0-9-]+-daily-[a-z0-9.]+|iec4-submission-[a-z0-9.]+")
+    assert [name for name in jobs if not names.fullmatch(name)] == []
 
 
-def test_every_job_has_a_time_out_a_label_and_archiving(jobs):
+def test_every_job_has_what_it_must_have(jobs):
     assert {name: problems(xml) for name, xml in jobs.items()} == {name: [] for name in jobs}
 
 
-def test_parameters_stand_in_the_definition_and_reach_the_jenkinsfile(jobs):
+@pytest.mark.parametrize("name", ["Jenkinsfile", "jobs/lab.Jenkinsfile"])
+def test_parameters_stand_in_the_definition_and_reach_the_jenkinsfile(jobs, name):
     """A pipeline's own parameters are not there before its first run."""
-    jenkinsfile = (Path(__file__).parents[2] / "Jenkinsfile").read_text()
+    jenkinsfile = (ROOT / name).read_text()
     assert not re.search(r"^\s*parameters\b", jenkinsfile, re.MULTILINE)
+    own = [xml for xml in jobs.values() if f"<scriptPath>{name}</scriptPath>" in xml]
+    assert own
+    for xml in own:
+        assert set(re.findall(r"params\.(\w+)", jenkinsfile)) == parameters(xml)
+
+
+def test_every_parameter_is_used(jobs):
     for xml in jobs.values():
-        definitions = ElementTree.fromstring(xml).findall(
-            "properties/hudson.model.ParametersDefinitionProperty/parameterDefinitions/*/name"
+        for name in parameters(xml) if "<project>" in xml else ():
+            used = f"${name}" in commands(xml) or name in UI_PARAMETERS
+            assert used, (name, xml)
+
+
+def test_the_validation_uis_parameters_are_all_there(jobs):
+    """Those that its JenkinsExecutorClient sends; Jenkins drops others without a word."""
+    assert parameters(jobs["iec4-bluval-daily-master"]) == UI_PARAMETERS
+    assert "./iec4 jobs akraino" in commands(jobs["iec4-bluval-daily-master"])
+
+
+def test_no_secret_is_a_parameter_or_an_argument(jobs):
+    for xml in jobs.values():
+        assert "PasswordParameterDefinition" not in xml
+        bound = ElementTree.fromstring(xml).findall(".//bindings/*/variable")
+        for variable in bound:
+            assert not re.search(rf"(?<!file:)\${variable.text}\b", commands(xml))
+
+
+def test_jenkins_loses_nothing_of_a_job(jobs):
+    """Saved by the embedded Jenkins, which is held to recordings of a real one."""
+    plugins = dict(
+        line.split(":") for line in PLUGINS.read_text().splitlines() if not line.startswith("#")
+    )
+    for name, xml in jobs.items():
+        drift = compare(xml, saved(parse_job(xml.encode()), plugins))
+        assert [d for d in drift.differences if d.matters] == [], name
+
+
+def with_site(tmp_path, old, new):
+    """The jobs of the site's file, changed."""
+    text = SITE.read_text()
+    assert text.count(old) == 1
+    site = tmp_path / "site.yaml"
+    site.write_text(text.replace(old, new))
+    return render(site=site)
+
+
+def test_one_more_lab_is_one_entry(jobs, tmp_path):
+    more = with_site(tmp_path, "      - inwinstack\n", "      - inwinstack\n      - rack-7\n")
+    of_one = {name for name in jobs if "-inwinstack-" in name}
+    assert set(more) - set(jobs) == {n.replace("inwinstack", "rack-7") for n in of_one}
+    assert {name: xml for name, xml in more.items() if name in jobs} == jobs
+    for name, xml in more.items():
+        if "-rack-7-" in name:
+            assert "inwinstack" not in xml
+            assert problems(xml) == []
+
+
+def test_one_more_layer_is_one_entry(jobs, tmp_path):
+    more = with_site(tmp_path, "    layer:\n", "    layer:\n      - cvb\n")
+    assert set(more) - set(jobs) == {"iec4-validate-cvb-inwinstack-daily-master"}
+    assert "--layer cvb" in commands(more["iec4-validate-cvb-inwinstack-daily-master"])
+
+
+def test_every_layer_that_has_criteria_has_its_job(jobs):
+    """Robot judges a part of each: its publisher fails a build without any output of Robot."""
+    criteria = model.load("iec-type4").criteria
+    layers = {c.layer for c in criteria}
+    wanted = {f"iec4-validate-{layer}-inwinstack-daily-master" for layer in layers}
+    assert {name for name in jobs if re.match("iec4-validate-[a-z0-9]+-inwin", name)} == wanted
+    assert {c.layer for c in criteria if c.runner == "robot"} == layers
+
+
+LEAF = re.compile(r"iec4-(?!pipeline).*-inwinstack-.*")
+
+
+def test_jobs_of_one_lab_keep_each_other_out_and_no_others(jobs, tmp_path):
+    more = with_site(tmp_path, "      - inwinstack\n", "      - inwinstack\n      - inwin\n")
+    for name, xml in more.items():
+        job = ElementTree.fromstring(xml)
+        blocking = job.findtext(".//hudson.plugins.buildblocker.BuildBlockerProperty/blockingJobs")
+        category = job.findtext(
+            ".//hudson.plugins.throttleconcurrents.ThrottleJobProperty/categories/string"
         )
-        declared = {name.text for name in definitions}
-        assert set(re.findall(r"params\.(\w+)", jenkinsfile)) == declared
+        if LEAF.fullmatch(name):
+            assert category == "iec4-inwinstack"
+            blocks = {other for other in more if re.fullmatch(blocking, other)}
+            assert blocks == {other for other in more if LEAF.fullmatch(other)}
+        elif "inwin" not in name or "pipeline" in name:
+            # A lab's pipeline waits for its own children: were it kept out, both waited forever.
+            assert (blocking, category) == (None, None)
+
+
+def test_a_labs_pipeline_triggers_its_own_children(jobs):
+    xml = jobs["iec4-pipeline-inwinstack-daily-master"]
+    defaults = {
+        p.findtext("name"): p.findtext("defaultValue")
+        for p in ElementTree.fromstring(xml).iterfind(".//parameterDefinitions/*")
+    }
+    assert defaults["DEPLOY_JOB"] in jobs
+    assert defaults["DESTROY_JOB"] in jobs
+    assert defaults["CATEGORY"] == "iec4-inwinstack"
+    choices = [s.text for s in ElementTree.fromstring(xml).iterfind(".//choices//string")]
+    assert choices[-2:] == ["no", "yes"], "nothing is destroyed unless asked"
+
+
+def test_every_command_of_a_job_is_one_that_the_command_line_knows(jobs, monkeypatch):
+    """Parsed by the command line itself, down to each option; nothing is run."""
+    for name in {*UI_PARAMETERS, "IEC4_RUN"}:  # what a build has in its environment
+        monkeypatch.setenv(name, "7")
+    for name, xml in jobs.items():
+        if "<project>" not in xml:
+            continue
+        lines = [line for line in logical_lines(commands(xml)) if line.startswith("./iec4")]
+        assert lines, name
+        for line in lines:
+            words = shlex.split(line.partition(" >")[0])[1:]
+            assert parsed(words) == [], line
+
+
+def logical_lines(script: str) -> list[str]:
+    return [line.strip() for line in script.replace("\\\n", " ").splitlines()]
+
+
+def test_the_scripts_of_jobs_are_sound(jobs, tmp_path):
+    """As ShellCheck, which we did not write, sees them."""
+    for name, xml in jobs.items():
+        if "<project>" in xml:
+            (tmp_path / f"{name}.sh").write_text(commands(xml))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "shellcheck", *map(str, tmp_path.glob("*.sh"))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == ""
 
 
 def test_a_machines_own_configuration_changes_nothing(jobs, tmp_path, monkeypatch):
@@ -77,20 +233,24 @@ def test_a_site_gives_repository_credentials_label_and_schedule(tmp_path):
         ("build-node: iec4", "build-node: rack-7"),
         ("H 2 * * *", "H 22 * * 6"),
         ("keep-runs: 30", "keep-runs: 5"),
+        ("https://nexus.akraino.org", "https://nexus.example"),
+        ("inventories: /srv/iec4/labs", "inventories: /etc/labs"),
+        ("jenkins-token: iec4-jenkins-token", "jenkins-token: other-token"),
     ):
         assert old in text
         text = text.replace(old, new)
     site.write_text(text)
-    (xml,) = render(site=site).values()
-    for element, value in (
-        ("url", "ssh://review.example/iec4"),
-        ("credentialsId", "gerrit-key"),
-        ("defaultValue", "rack-7"),
-        ("spec", "H 22 * * 6"),
-        ("numToKeep", "5"),
-    ):
-        assert f"<{element}>{value}</{element}>" in xml
-    assert "git.example.org" not in xml
+    jobs = render(site=site)
+    for name, xml in jobs.items():
+        assert "<url>ssh://review.example/iec4</url>" in xml
+        assert "<credentialsId>gerrit-key</credentialsId>" in xml
+        assert "<numToKeep>5</numToKeep>" in xml
+        assert ">rack-7</" in xml
+        assert not re.search(r"git\.example\.org|nexus\.akraino|/srv/iec4/labs", xml), name
+    daily = jobs["iec4-validate-daily-master"]
+    assert "<spec>H 22 * * 6</spec>" in daily
+    assert "/etc/labs/inwinstack.yaml" in jobs["iec4-deploy-inwinstack-daily-master"]
+    assert "<credentialsId>other-token</" in jobs["iec4-drift-daily-master"]
 
 
 @pytest.mark.parametrize(
@@ -119,15 +279,53 @@ def changed(xml: str, old: str, new: str) -> str:
     return xml.replace(old, new)
 
 
-def test_the_lint_finds_what_it_is_for(jobs, tmp_path):
-    (xml,) = jobs.values()
+def test_the_lint_finds_what_a_pipeline_lacks(jobs, tmp_path):
+    xml = jobs["iec4-validate-daily-master"]
     discarder = re.search(r"<jenkins.model.BuildDiscarderProperty>.*?</jenkins.*?>\n", xml, re.S)
     assert discarder is not None
     assert problems(xml.replace(discarder[0], "")) == ["old builds are never removed"]
-    throttled = changed(xml, "<properties>", '<properties><x plugin="throttle-concurrents"/>')
-    assert problems(throttled) == ["needs the plugin throttle-concurrents, which is not asked for"]
+    described = re.sub(r"<description>Validates[^&]*", "<description>", xml)
+    assert problems(described) == ["it has no description"]
     assert "No such file" in problems(xml, tmp_path)[0]
     (tmp_path / "Jenkinsfile").write_text("pipeline {\n")
     assert problems(xml, tmp_path) == ["Jenkinsfile: line 1: this block is not closed"]
     inline = changed(changed(xml, "<scriptPath>", "<script>"), "</scriptPath>", "</script>")
     assert problems(inline) == ["it is no pipeline from a repository"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("<assignedNode>iec4</assignedNode>", "", "no agent label"),
+        ("<timeoutMinutes>60</timeoutMinutes>", "", "no time-out"),
+        ("<onlyIfSuccessful>false<", "<onlyIfSuccessful>true<", "archiving does not happen"),
+        ("<artifacts>", "<artifacts><x.y.Z/>", "nobody knows whose class x.y.Z is"),
+        (
+            "<publishers>",
+            "<publishers><a plugin='xvfb@1'/>",
+            "the plugin xvfb, which is not pinned",
+        ),
+    ],
+)
+def test_the_lint_finds_what_a_freestyle_job_lacks(jobs, old, new, says):
+    xml = jobs["iec4-perf-inwinstack-daily-master"]
+    (found,) = problems(changed(xml, old, new))
+    assert says in found
+
+
+def test_the_lint_finds_plugins_that_are_not_pinned(jobs, tmp_path):
+    pinned = tmp_path / "plugins.txt"
+    pinned.write_text(
+        "".join(
+            line
+            for line in PLUGINS.read_text().splitlines(keepends=True)
+            if not line.startswith(("robot:", "throttle-concurrents:"))
+        )
+    )
+    one = jobs["iec4-validate-os-inwinstack-daily-master"]
+    assert problems(one, plugins=pinned) == [
+        "needs the plugin robot, which is not pinned",
+        "needs the plugin throttle-concurrents, which is not pinned",
+    ]
+    whole = jobs["iec4-pipeline-inwinstack-daily-master"]
+    assert "throttle needs the plugin throttle-concurrents" in problems(whole, plugins=pinned)[0]
