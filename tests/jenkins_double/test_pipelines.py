@@ -10,7 +10,14 @@ import pytest
 
 from lab.payload import ROOT
 from lab.wait import wait_for
-from tests.jenkins_double.running import Master, alive, parameter, parameters, running_master
+from tests.jenkins_double.running import (
+    Master,
+    alive,
+    freestyle,
+    parameter,
+    parameters,
+    running_master,
+)
 
 #: Writes down how it was called and with which environment; fails and hangs on request.
 STAND_IN = """#!/bin/sh
@@ -135,6 +142,105 @@ def test_an_aborted_build_ends_its_step_and_cleans_up(master: Master, tmp_path: 
     said = [line.split()[0] for line in calls.read_text().splitlines()]
     assert said == ["lab", "lab", "deploy", "validate", "report", "lab"]
     assert any(a["fileName"] == "report.html" for a in build["artifacts"])
+
+
+NESTED = """pipeline {
+    agent none
+    stages {
+        stage('deploy') {
+            steps {
+                build job: "${params.CHILD}"
+            }
+        }
+        stage('judge') {
+            agent {
+                label "iec4"
+            }
+            environment {
+                WHAT = "${params.CHILD}"
+            }
+            stages {
+                stage('one') {
+                    steps {
+                        sh 'echo "judging after $WHAT" | tee out.txt; test "$WHAT" != breaks-later'
+                    }
+                }
+                stage('two') {
+                    steps {
+                        sh 'echo two'
+                    }
+                }
+            }
+            post {
+                always {
+                    archiveArtifacts artifacts: 'out.txt'
+                }
+            }
+        }
+        stage('destroy') {
+            when {
+                equals expected: 'yes', actual: params.DESTROY
+            }
+            steps {
+                build job: 'destroying'
+            }
+        }
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def nested(master: Master) -> Master:
+    """Jobs as the daily run has them: it deploys and destroys by jobs of their own."""
+    children = parameters(
+        parameter("String", "CHILD", "<defaultValue>deploying</defaultValue>"),
+        parameter("String", "DESTROY", "<defaultValue>yes</defaultValue>"),
+    )
+    definition = pipeline(NESTED).replace("<properties/>", f"<properties>{children}</properties>")
+    master.create("nested", definition)
+    for name, command in (
+        ("deploying", "true"), ("breaks", "exit 1"), ("breaks-later", "true"),
+        ("destroying", "true"), ("endless", "sleep 60"),
+    ):  # fmt: skip
+        master.create(name, freestyle(command))
+    return master
+
+
+def test_stages_within_a_stage_and_builds_of_other_jobs(nested: Master) -> None:
+    build = nested.run("nested", CHILD="deploying")
+    console = nested.console("nested", build["number"])
+    assert build["result"] == "SUCCESS", console
+    assert "judging after deploying" in console
+    assert "destroying #1 completed: SUCCESS" in console
+    assert [a["relativePath"] for a in build["artifacts"]] == ["out.txt"]
+
+
+def test_a_child_that_fails_fails_its_parent(nested: Master) -> None:
+    build = nested.run("nested", CHILD="breaks")
+    console = nested.console("nested", build["number"])
+    assert build["result"] == "FAILURE"
+    assert "breaks #1 completed with status FAILURE" in console
+    assert "judging after" not in console
+
+
+def test_post_of_a_failed_stage_runs_and_what_follows_is_skipped(nested: Master) -> None:
+    build = nested.run("nested", CHILD="breaks-later", DESTROY="no")
+    assert build["result"] == "FAILURE"
+    assert [a["relativePath"] for a in build["artifacts"]] == ["out.txt"]
+    assert nested.console("nested", build["number"]).count("skipped due to earlier failure") == 2
+
+
+def test_a_stopped_parent_stops_its_child(nested: Master) -> None:
+    number = nested.build_of(nested.trigger("nested", CHILD="endless"))["number"]
+    wait_for(
+        "the child runs",
+        lambda: nested.get("/job/endless/api/json")["lastBuild"] is not None,
+        timeout=15,
+    )
+    nested.ask("POST", f"/job/nested/{number}/stop")
+    assert nested.ended("nested", number)["result"] == "ABORTED"
+    assert nested.ended("endless", 1)["result"] == "ABORTED"
 
 
 def test_a_time_out_aborts(master: Master) -> None:

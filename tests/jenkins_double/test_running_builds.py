@@ -102,13 +102,57 @@ def test_a_build_that_takes_too_long_fails(shared_master: Master) -> None:
 
 def test_secrets_are_masked_in_the_log(shared_master: Master) -> None:
     place = shared_master.home / ".iec4" / "jenkins" / "credentials"
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     (place / "the-id").write_text("made-up-7177\n")
     shared_master.create("secret", freestyle('echo "token $TOK"', wrappers=BINDING))
     assert shared_master.run("secret")["result"] == "SUCCESS"
     console = shared_master.console("secret")
     assert "token ****" in console
     assert "made-up-7177" not in console
+
+
+def test_a_secret_file_is_there_for_the_build_alone(shared_master: Master) -> None:
+    place = shared_master.home / ".iec4" / "jenkins" / "credentials"
+    place.mkdir(exist_ok=True)
+    (place / "key-file").write_text("made-up key\n")
+    binding = BINDING.replace("StringBinding", "FileBinding").replace("the-id", "key-file")
+    shared_master.create("key", freestyle('echo "at=$TOK"; wc -c <"$TOK"', wrappers=binding))
+    assert shared_master.run("key")["result"] == "SUCCESS"
+    lines = shared_master.console("key").splitlines()
+    [path] = [line.removeprefix("at=") for line in lines if line.startswith("at=")]
+    assert "11" in lines
+    assert not Path(path).exists()
+
+
+def test_a_workspace_is_cleaned_by_patterns(shared_master: Master) -> None:
+    cleanup = (
+        "<hudson.plugins.ws__cleanup.PreBuildCleanup><patterns>"
+        "<hudson.plugins.ws__cleanup.Pattern><pattern>results/**</pattern><type>INCLUDE</type>"
+        "</hudson.plugins.ws__cleanup.Pattern></patterns>"
+        "</hudson.plugins.ws__cleanup.PreBuildCleanup>"
+    )
+    script = "ls results kept 2>&1 || :; mkdir -p results; touch kept results/old"
+    shared_master.create("cleaned", freestyle(script, wrappers=cleanup))
+    shared_master.run("cleaned")
+    shared_master.run("cleaned")
+    lines = shared_master.console("cleaned", 2).splitlines()
+    assert "kept" in lines
+    assert "old" not in lines
+
+
+def test_a_job_waits_for_those_that_block_it(shared_master: Master, tmp_path: Path) -> None:
+    blocker = (
+        "<hudson.plugins.buildblocker.BuildBlockerProperty><useBuildBlocker>true"
+        "</useBuildBlocker><blockingJobs>lab-(a|b)</blockingJobs>"
+        "</hudson.plugins.buildblocker.BuildBlockerProperty>"
+    )
+    shared_master.create("lab-a", freestyle(f"while ! test -e {tmp_path}/go; do sleep 0.05; done"))
+    shared_master.create("lab-c", freestyle("true", properties=blocker))
+    shared_master.build_of(shared_master.trigger("lab-a"))
+    item = shared_master.trigger("lab-c")
+    assert "lab-a" in shared_master.get(f"/queue/item/{item}/api/json")["why"]
+    (tmp_path / "go").touch()
+    assert shared_master.build_of(item)["number"] == 1
 
 
 def test_an_unknown_credential_fails_the_build(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lab.faultflags import FaultFlags
-from lab.jenkins.embedded.building import Place, Running
+from lab.jenkins.embedded.building import BuildFailed, Place, Running
 from lab.jenkins.embedded.freestyle import Freestyle
 from lab.jenkins.embedded.jobconfig import JobConfig, Value
 from lab.jenkins.embedded.nodes import Node
@@ -159,11 +159,8 @@ class Controller:
             self.cancel(item)
             return True
         config = JobConfig.of(row.xml)
-        runs = self.runs(item.job)
-        alone = not config.concurrent and not self.faults.active("jenkins.runs-together")
-        if runs and alone:
-            item.state = "blocked"
-            item.why = f"Build #{runs[0]} is already in progress (ETA: N/A)"
+        if blocked := self._why_blocked(item.job, config):
+            item.state, item.why = "blocked", blocked
             return False
         item.state = "buildable"
         if self.quieting:
@@ -177,6 +174,15 @@ class Controller:
             return False
         self._launch(item, row.next_build, config, node)
         return True
+
+    def _why_blocked(self, job: str, config: JobConfig) -> str | None:
+        """By a build of its own, or by a job that build-blocker lets it wait for."""
+        runs = self.runs(job)
+        if runs and not config.concurrent and not self.faults.active("jenkins.runs-together"):
+            return f"Build #{runs[0]} is already in progress (ETA: N/A)"
+        others = [name for name, _ in self._running if name != job]
+        blocker = next((name for name in others if config.is_blocked_by(name)), None)
+        return None if blocker is None else f"Blocking job {blocker} is running."
 
     def choose(self, label: str | None) -> tuple[Node | None, str | None, bool]:
         """A free node for a label expression, or why there is none, and whether that may last."""
@@ -197,6 +203,46 @@ class Controller:
         self._busy[node.name].append(running)
         slots = range(1, len(beside) + 2)
         return next(slot for slot in slots if node.workspace(running.job, slot) not in beside)
+
+    def release(self, running: Running, node: Node) -> None:
+        """Give an executor back."""
+        self._busy[node.name].remove(running)
+        self._wake.set()
+
+    # Builds that a build starts
+
+    def trigger_child(self, job: str, user: str) -> QueueItem:
+        """Put a job with its defaults in the queue. Raises `BuildFailed` when there is none."""
+        row = self.store.item(job)
+        config = None if row is None else JobConfig.of(row.xml)
+        if config is None or config.is_folder or config.disabled:
+            raise BuildFailed(f"No item named {job} that can be built")
+        item, _ = self.trigger(
+            job,
+            config,
+            config.values({}),
+            user=user,
+            delay_s=0,
+            parameterized=bool(config.parameters),
+        )
+        return item
+
+    async def end_of(self, item: QueueItem) -> BuildRow:
+        """Wait until the build of an item has ended. Raises `BuildFailed` without one."""
+        while True:
+            build = None if item.build is None else self.store.build(item.job, item.build)
+            if item.cancelled or (item.build is not None and build is None):
+                raise BuildFailed(f"the build of {item.job} was cancelled")
+            if build is not None and build.result is not None:
+                return build
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def stop_child(self, item: QueueItem, user: str) -> None:
+        """Cancel an item, or stop its build."""
+        if item.state != "left":
+            self.cancel(item)
+        elif (running := self._running.get((item.job, item.build or 0))) is not None:
+            running.stop(user)
 
     def _launch(self, item: QueueItem, number: int, config: JobConfig, node: Node | None) -> None:
         started = now_ms()

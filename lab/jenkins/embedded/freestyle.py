@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from lab.jenkins.embedded.building import Running, Stopped
 from lab.jenkins.embedded.checkout import checkout
 from lab.jenkins.embedded.nodes import Node
-from lab.jenkins.embedded.publishers import publish
+from lab.jenkins.embedded.publishers import clean_workspace, publish
 
 _TIMEOUT = "buildWrappers/hudson.plugins.build__timeout.BuildTimeoutWrapper"
 _CLEANUP = "buildWrappers/hudson.plugins.ws__cleanup.PreBuildCleanup"
@@ -30,6 +30,12 @@ class Freestyle(Running):
         self.console.line("Running as SYSTEM")
         remote = f"remotely on {self.node.name} " if self.node.name else ""
         self.console.line(f"Building {remote}in workspace {self.workspace}")
+        try:
+            await self._perform()
+        finally:
+            await self.node.wipe(self._secret_files)
+
+    async def _perform(self) -> None:
         try:
             await self.stoppable(self._within_time(self._build()))
         except Stopped:
@@ -60,10 +66,9 @@ class Freestyle(Running):
 
     async def _build(self) -> None:
         assert self.node is not None, "the queue has chosen a node"
-        if self.config.root.find(_CLEANUP) is not None:
-            self.console.line("[WS-CLEANUP] Deleting project workspace...")
-            await self.node.wipe(self.workspace)
-        self._bind_secrets()
+        if (cleanup := self.config.root.find(_CLEANUP)) is not None:
+            await clean_workspace(self, cleanup)
+        await self._bind_secrets()
         if not await checkout(self, self.config.root.find("scm")):
             self.worsen("FAILURE")
             return
@@ -82,7 +87,17 @@ class Freestyle(Running):
             return False
         return True
 
-    def _bind_secrets(self) -> None:
+    async def _bind_secrets(self) -> None:
+        """Secrets by id; a file is bound as its path, a password as ``user:password``."""
+        assert self.node is not None, "the queue has chosen a node"
         for binding in self.config.root.iterfind(f"{_SECRETS}/bindings/*"):
             name = binding.findtext("variable") or ""
-            self.bound[name] = self.credential(binding.findtext("credentialsId") or "")
+            identifier = binding.findtext("credentialsId") or ""
+            secret = self.credential(identifier)
+            if binding.tag.endswith(".FileBinding"):
+                secret = await self.node.put(self._secret_files, identifier, secret.encode())
+            self.bound[name] = secret
+
+    @property
+    def _secret_files(self) -> str:
+        return f"{self.workspace}@tmp"

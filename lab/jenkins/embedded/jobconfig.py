@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
@@ -118,6 +119,14 @@ class JobConfig:
     def quiet_period_s(self) -> float | None:
         text = self.root.findtext("quietPeriod")
         return float(text) if text else None
+
+    def is_blocked_by(self, job: str) -> bool:
+        """Whether build-blocker holds it back while ``job`` runs: a pattern a line."""
+        blocker = self.root.find("properties/hudson.plugins.buildblocker.BuildBlockerProperty")
+        if blocker is None or blocker.findtext("useBuildBlocker") != "true":
+            return False
+        patterns = (blocker.findtext("blockingJobs") or "").split("\n")
+        return any(pattern.strip() and re.fullmatch(pattern.strip(), job) for pattern in patterns)
 
     @property
     def keep_builds(self) -> int | None:

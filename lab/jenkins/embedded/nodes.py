@@ -92,6 +92,14 @@ class Node(ABC):
         """Copy files below a directory to the same names below ``target``."""
 
     @abstractmethod
+    async def put(self, directory: str, name: str, content: bytes) -> str:
+        """Write a file that only the account may read; returns its absolute path."""
+
+    @abstractmethod
+    async def remove(self, directory: str, names: Sequence[str]) -> None:
+        """Remove files below a directory."""
+
+    @abstractmethod
     async def wipe(self, directory: str) -> None:
         """Remove a directory and all in it."""
 
@@ -156,6 +164,17 @@ class BuiltInNode(Node):
 
     async def fetch(self, directory: str, names: Sequence[str], target: Path) -> None:
         await asyncio.to_thread(_copy, Path(directory), names, target)
+
+    async def put(self, directory: str, name: str, content: bytes) -> str:
+        file = Path(directory) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(content)
+        return str(file)
+
+    async def remove(self, directory: str, names: Sequence[str]) -> None:
+        for name in names:
+            (Path(directory) / name).unlink(missing_ok=True)
 
     async def wipe(self, directory: str) -> None:
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

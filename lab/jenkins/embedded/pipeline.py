@@ -1,19 +1,20 @@
-"""Declarative pipelines, as far as this project's Jenkinsfile goes; see docs/jenkins.md.
+"""Declarative pipelines, as far as this project's Jenkinsfile goes; see docs/embedded-jenkins.md.
 
-Understood: ``agent`` with a label or any, ``environment``, ``stages`` one after the other with
-``when { environment }``, ``options { timeout }``, ``post`` of the pipeline; the steps sh, echo,
-error, archiveArtifacts and junit, in the blocks timeout and catchError. Anything else fails the
-build and says so: nothing is passed over in silence.
+Understood: stages one after the other and within each other, each with ``agent`` (a label, any,
+none), ``environment``, ``when`` (environment, equals), ``options { timeout }`` and ``post``; the
+steps sh, echo, error, build, archiveArtifacts and junit, in the blocks timeout and catchError.
+Anything else fails the build and says so: nothing is passed over in silence.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element
 
 from lab.jenkins.embedded import console
 from lab.jenkins.embedded.building import BuildFailed, Place, Running, Stopped
@@ -42,7 +43,8 @@ _CONDITIONS: dict[str, Callable[[str], bool]] = {
 #: Options that change nothing here: the log has no times, and the queue reads the job for the rest.
 _QUIET_OPTIONS = ("timestamps", "disableConcurrentBuilds", "buildDiscarder", "skipDefaultCheckout")
 
-_NOTHING = Block("", 0)
+#: What a section may hold. Parameters and triggers stand in the job's definition.
+_PARTS = ("agent", "environment", "options", "post", "stages", "steps", "when")
 
 
 class Interrupted(Exception):
@@ -62,14 +64,14 @@ class Pipeline(Running):
     async def perform(self) -> None:
         try:
             pipeline = parse(await self._jenkinsfile())
-            await self._pipeline(pipeline)
+            self._say("Start of Pipeline")
+            await self._section(pipeline)
+            self._say("End of Pipeline")
         except (JenkinsfileError, BuildFailed) as error:
             self.console.line(f"ERROR: {error}")
             self.worsen("FAILURE")
         except Stopped:
             self.worsen("ABORTED")
-
-    # Where the pipeline comes from, and where it runs
 
     async def _jenkinsfile(self) -> str:
         definition = self.config.root.find("definition")
@@ -91,36 +93,100 @@ class Pipeline(Running):
         self.console.line(f"Obtained {path} from git {url}")
         return text
 
-    async def _pipeline(self, pipeline: Block) -> None:
-        self._say("Start of Pipeline")
-        agent = pipeline.block("agent")
-        label = None
-        if agent is not None:
-            label = next((c.get("") for c in self._calls(agent.steps) if c.name == "label"), None)
-        for option in self._calls((pipeline.block("options") or _NOTHING).steps):
-            if option.name not in _QUIET_OPTIONS:
-                raise JenkinsfileError(f"option {option.name} of the pipeline is not understood")
-        self._say("node")
-        await self.stoppable(self._take_node(label))
-        assert self.node is not None, "it has been taken"
-        where = self.node.name or "Jenkins"
-        self.console.line(f"Running on {where} in {self.workspace}")
-        scm = self.config.root.find("definition/scm")
-        self._bind(pipeline.block("environment"))
-        stages = [b for b in (pipeline.block("stages") or _NOTHING).blocks if b.name == "stage"]
-        try:
-            if scm is not None:
-                await self._stage("Declarative: Checkout SCM", self._checkout())
-            for stage in stages:
-                await self._run_stage(stage)
-        finally:
+    # Sections: the pipeline, and its stages within each other
+
+    async def _section(self, block: Block) -> None:
+        """The pipeline or a stage: agent, environment, options, what it does, ``post``.
+
+        Raises `Stopped` when its post is done.
+        """
+        for part in block.blocks:
+            if part.name not in _PARTS:
+                raise JenkinsfileError(f"line {part.line}: {part.name} is not understood")
+        stopped: Stopped | None = None
+        async with self._on_agent(block), self._with_environment(block.block("environment")):
+            try:
+                async with self._limits(block.block("options")):
+                    await self._stages_or_steps(block)
+            except BuildFailed as error:
+                self.console.line(f"ERROR: {error}")
+                self._failed = True
+                self.worsen("FAILURE")
+            except Interrupted:
+                self._failed = True
+                self.worsen("ABORTED")
+            except Stopped as stop:
+                self.console.line(f"Aborted by {self.stopped_by}")
+                self.worsen("ABORTED")
+                stopped = stop
             if not self.let_go:
-                await self._post(pipeline.block("post"))
-        self._say("End of Pipeline")
+                await self._post(block.block("post"))
+        if stopped is not None:
+            raise stopped
+
+    async def _stages_or_steps(self, block: Block) -> None:
+        steps, stages = block.block("steps"), block.block("stages")
+        if steps is not None:
+            await self.stoppable(self._body(steps))
+        for stage in stages.blocks if stages is not None else ():
+            await self._stage(stage)
+
+    async def _stage(self, stage: Block) -> None:
+        name = call(stage.head, self._scopes).get("")
+        self._say(f"stage\n[Pipeline] {{ ({name})")
+        if self._failed:
+            self.console.line(f'Stage "{name}" skipped due to earlier failure(s)')
+        elif not self._wanted(stage.block("when")):
+            self.console.line(f'Stage "{name}" skipped due to when conditional')
+        else:
+            await self._section(stage)
+        self._say("}\n[Pipeline] // stage")
+
+    def _wanted(self, when: Block | None) -> bool:
+        if when is None:
+            return True
+        wanted = True
+        for condition in self._calls(when.steps):
+            if condition.name == "environment":
+                found = self.bound.get(condition.get("name"), "")
+                wanted = wanted and found == condition.get("value")
+            elif condition.name == "equals":
+                wanted = wanted and condition.get("expected") == condition.get("actual")
+            else:
+                raise JenkinsfileError(f"line {when.line}: when {condition.name}")
+        return wanted
+
+    @asynccontextmanager
+    async def _on_agent(self, block: Block) -> AsyncIterator[None]:
+        """The node that a section asks for, with the source code on it; given back after it."""
+        agent = block.block("agent")
+        wants = [c.get("") for c in self._calls(agent.steps) if c.name == "label"] if agent else []
+        if not wants and "agent any" not in block.steps:
+            yield  # no agent of its own, or none
+            return
+        outer = self.node, self.workspace
+        self._say("node")
+        self.node = None
+        await self.stoppable(self._take_node(wants[0] if wants else None))
+        node = self.node
+        assert node is not None, "it has been taken"
+        self.console.line(f"Running on {node.name or 'Jenkins'} in {self.workspace}")
+        try:
+            scm = self.config.root.find("definition/scm")
+            if scm is not None:
+                self._say("checkout")
+                await self.stoppable(self._checkout(scm))
+            yield
+        finally:
+            if outer[0] is not None or block.name == "stage":
+                if not self.let_go:
+                    await node.end_processes(self.cookie)
+                self._controller.release(self, node)
+                self.node, self.workspace = outer
 
     async def _take_node(self, label: str | None) -> None:
         told = False
-        while self.node is None:
+        while True:
             node, why, _ = self._controller.choose(label)
             if node is not None:
                 self.workspace = node.workspace(self.job, self._controller.occupy(self, node))
@@ -131,66 +197,32 @@ class Pipeline(Running):
                 told = True
             await asyncio.sleep(_WAIT_S)
 
-    async def _checkout(self) -> None:
-        scm = self.config.root.find("definition/scm")
-        self._say("checkout")
+    async def _checkout(self, scm: Element) -> None:
         if not await checkout(self, scm):
             raise BuildFailed("the source code cannot be fetched")
 
-    # Stages
-
-    async def _run_stage(self, stage: Block) -> None:
-        name = call(stage.head, self._scopes).get("")
-        if self._failed:
-            self._say(f"stage\n[Pipeline] {{ ({name})")
-            self.console.line(f'Stage "{name}" skipped due to earlier failure(s)')
-            self._say("}\n[Pipeline] // stage")
-            return
-        if not self._wanted(stage.block("when")):
-            self._say(f"stage\n[Pipeline] {{ ({name})")
-            self.console.line(f'Stage "{name}" skipped due to when conditional')
-            self._say("}\n[Pipeline] // stage")
-            return
-        for part in stage.blocks:
-            if part.name not in ("when", "options", "steps"):
-                raise JenkinsfileError(f"line {part.line}: {part.name} in a stage")
-        limits = self._calls((stage.block("options") or _NOTHING).steps)
-        await self._stage(name, self._limited(limits, stage.block("steps") or _NOTHING))
-
-    async def _stage(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._say(f"stage\n[Pipeline] {{ ({name})")
+    @asynccontextmanager
+    async def _with_environment(self, environment: Block | None) -> AsyncIterator[None]:
+        outer = dict(self.bound)
+        for line in environment.steps if environment else ():
+            name, value = assignment(line, self._scopes)
+            self.bound[name] = value
         try:
-            await self.stoppable(work)
-        except BuildFailed as error:
-            self.console.line(f"ERROR: {error}")
-            self._failed = True
-            self.worsen("FAILURE")
-        except Interrupted:
-            self._failed = True
-            self.worsen("ABORTED")
-        except Stopped:
-            self.console.line(f"Aborted by {self.stopped_by}")
-            self.worsen("ABORTED")
-            self._say("}\n[Pipeline] // stage")
-            raise
-        self._say("}\n[Pipeline] // stage")
+            yield
+        finally:
+            self.bound = outer
 
-    async def _limited(self, options: list[Call], steps: Block) -> None:
-        for option in options:
-            if option.name != "timeout":
-                raise JenkinsfileError(f"option {option.name} of a stage is not understood")
-            async with self._timeout(option):
-                await self._body(steps)
-            return
-        await self._body(steps)
-
-    def _wanted(self, when: Block | None) -> bool:
-        if when is None:
-            return True
-        conditions = self._calls(when.steps)
-        if when.blocks or any(c.name != "environment" for c in conditions):
-            raise JenkinsfileError(f"line {when.line}: only when {{ environment }} is understood")
-        return all(self.bound.get(c.get("name"), "") == c.get("value") for c in conditions)
+    @asynccontextmanager
+    async def _limits(self, options: Block | None) -> AsyncIterator[None]:
+        async with AsyncExitStack() as limits:
+            for option in self._calls(options.steps if options else []):
+                if option.name == "timeout":
+                    await limits.enter_async_context(self._timeout(option))
+                elif option.name == "throttle":
+                    self.console.line("[embedded] throttle: no category is configured")
+                elif option.name not in _QUIET_OPTIONS:
+                    raise JenkinsfileError(f"option {option.name} is not understood")
+            yield
 
     async def _post(self, post: Block | None) -> None:
         if post is None:
@@ -263,8 +295,25 @@ class Pipeline(Running):
                 step.get("testResults", ""),
                 allow_empty=step.get("allowEmptyResults") == "true",
             )
+        elif step.name == "build":
+            await self._build(step.get("job", ""))
         else:
             raise JenkinsfileError(f"the step {step.name} is not understood")
+
+    async def _build(self, job: str) -> None:
+        """Another job, with its defaults; it is waited for, and stopped with this build."""
+        self.console.line(f"Scheduling project: {job}")
+        item = self._controller.trigger_child(job, self.row.causes[-1])
+        try:
+            child = await self._controller.end_of(item)
+        except asyncio.CancelledError:
+            self._controller.stop_child(item, self.stopped_by or "")
+            raise
+        self.console.line(f"{job} #{child.number} completed: {child.result}")
+        if child.result == "UNSTABLE":
+            self.worsen("UNSTABLE")
+        elif child.result != "SUCCESS":
+            raise BuildFailed(f"{job} #{child.number} completed with status {child.result}")
 
     @asynccontextmanager
     async def _timeout(self, limit: Call) -> AsyncIterator[None]:
@@ -278,11 +327,6 @@ class Pipeline(Running):
             raise Interrupted from None
 
     # Names and values
-
-    def _bind(self, environment: Block | None) -> None:
-        for line in environment.steps if environment else ():
-            name, value = assignment(line, self._scopes)
-            self.bound[name] = value
 
     @property
     def _scopes(self) -> Scopes:

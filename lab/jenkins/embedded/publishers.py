@@ -38,11 +38,28 @@ async def publish(build: Running, publisher: Element) -> None:
     elif kind == "DescriptionSetterPublisher":
         set_description(build, publisher)
     elif kind == "WsCleanup":
-        build.console.line("[WS-CLEANUP] Deleting project workspace...")
-        assert build.node is not None, "publishers run where the steps ran"
-        await build.node.wipe(build.workspace)
+        await clean_workspace(build, publisher)
     else:
         build.console.line(f"[embedded] {publisher.tag} is not emulated")
+
+
+async def clean_workspace(build: Running, cleanup: Element) -> None:
+    """Empty the workspace, or remove what the patterns of ``cleanup`` name."""
+    assert build.node is not None, "it is done where the steps run"
+    build.console.line("[WS-CLEANUP] Deleting project workspace...")
+    patterns = list(cleanup.iterfind("patterns/*"))
+    if not patterns:
+        await build.node.wipe(build.workspace)
+        return
+    by_type: dict[str, list[str]] = {"INCLUDE": [], "EXCLUDE": []}
+    for each in patterns:
+        by_type[each.findtext("type") or "INCLUDE"].append(each.findtext("pattern") or "")
+    names = matching(
+        await build.node.files(build.workspace),
+        ",".join(by_type["INCLUDE"]) or "**",
+        ",".join(by_type["EXCLUDE"]),
+    )
+    await build.node.remove(build.workspace, names)
 
 
 async def record_tests(build: Running, pattern: str, *, allow_empty: bool) -> None:

@@ -131,6 +131,14 @@ class SshNode(Node):
         )
         await asyncio.to_thread(_unpack, packed, target)
 
+    async def put(self, directory: str, name: str, content: bytes) -> str:
+        write = 'umask 077; mkdir -p "$1" && cd "$1" && cat >"$2" && printf "%s/%s" "$PWD" "$2"'
+        return (await self._shell(write, directory, name, stdin=content)).decode()
+
+    async def remove(self, directory: str, names: Sequence[str]) -> None:
+        listed = "\0".join(names).encode()
+        await self._shell('cd "$1" && xargs -0 rm -f --', directory, stdin=listed)
+
     async def wipe(self, directory: str) -> None:
         await self._shell('rm -rf "$1"', directory)
 

@@ -15,11 +15,12 @@ from lab.jenkins.jenkinsfile import JenkinsfileError
 
 _CALL = re.compile(r"(?P<name>\w+)\s*(?:\((?P<inside>.*)\)|(?P<rest>.*))\s*$", re.DOTALL)
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<key>\w+)\s*:\s*)?(?P<value>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[\w.\[\]']+)\s*,?"""
+    r"""\s*(?:(?P<key>\w+)\s*:\s*)?(?P<value>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\[[^\]]*\]|[\w.]+)\s*,?"""
 )
 _INTERPOLATED = re.compile(
     r"\$\{\s*(?P<scope>params|env|currentBuild)\.(?P<name>\w+)\s*(?:\?:\s*'(?P<default>[^']*)')?\s*\}"
 )
+_NAMED = re.compile(r"(?P<scope>params|env|currentBuild)\.(?P<name>\w+)(?P<default>(?!))?")
 _ASSIGNMENT = re.compile(r"(?P<name>\w+)\s*=\s*(?P<value>.+)$")
 
 #: What ``${SCOPE.NAME}`` stands for: scope → name → text.
@@ -68,7 +69,8 @@ def literal(text: str, scopes: Scopes) -> str:
     if text[:1] == "'":
         return _unescaped(text[1:-1])
     if text[:1] != '"':
-        return text
+        named = _NAMED.fullmatch(text)
+        return text if named is None else _value(named, scopes)
     inside = _INTERPOLATED.sub(lambda found: _value(found, scopes), text[1:-1])
     if "${" in inside:
         raise JenkinsfileError(f"not understood: {text}")
