@@ -26,9 +26,9 @@ from reports.results import RunResults
 from reports.scan import FoundIn, scan
 from submission.attestation import ATTESTATION, mismatches, sign, statement, verified
 from submission.rules import ReleaseRules, SecurityRules
-from submission.scans.outputs import DIRECTORY, Output, judges, read_outputs
+from submission.scans.outputs import DIRECTORY, Output, judges, lies_in, read_outputs
 from submission.suites import Case, Suite, case_of, cases_of, write_suite
-from submission.untrusted import Unacceptable, parse_xml, read_bytes, read_zip
+from submission.untrusted import Unacceptable, parse_xml, read_bytes, read_zip, safe_name
 from submission.validity import problems
 
 #: The suite that has a layer's criteria, whichever runner judged them.
@@ -66,23 +66,28 @@ class Bundle:
 def suites(run: RunResults, blueprint: Blueprint, rules: Rules) -> list[Suite]:
     """Everything that the run has to show, a suite for each test directory.
 
-    Raises `Unacceptable` for an output.xml in the run directory that cannot be read.
+    Raises `Unacceptable` for what must not be in a results tree: an output.xml that cannot be
+    read, names that are none.
     """
     found = []
     own = {c.id: f"{c.layer}/{c.bluval.what}" for c in blueprint.criteria if c.bluval}
     shown_apart: set[str] = set()
     outputs = _outputs(run, rules)
     for name in sorted({*outputs, *_robot_suites(run.directory)}):
-        layer, test = name.split("/")
+        layer, test = safe_name(name).split("/")
+        if test == OWN:
+            raise Unacceptable(f"{DIRECTORY}/{name} has the name of the criteria's own suite")
         cases: list[Case | TestCase] = [c for o in outputs.get(name, ()) for c in cases_of(o)]
-        cases += _robot_tests(run.directory / DIRECTORY / name)
+        cases += _robot_tests(run.directory, name)
         if cases:
-            raw = tuple((o.file.name, read_bytes(o.file)) for o in outputs.get(name, ()))
+            there = [o.file for o in outputs.get(name, ()) if lies_in(o.file, run.directory)]
+            raw = tuple((file.name, read_bytes(file)) for file in there)
             found.append(Suite(layer, test, tuple(cases), raw))
             shown_apart |= {identifier for identifier, suite in own.items() if suite == name}
     for layer in run.layers:
         criteria = [c for c in run.of_layer(layer) if c.id not in shown_apart]
         if criteria:
+            safe_name(layer)
             found.append(Suite(layer, OWN, tuple(map(case_of, criteria))))
     return found
 
@@ -108,17 +113,19 @@ def _robot_suites(run: Path) -> list[str]:
     ]
 
 
-def _robot_tests(directory: Path) -> list[TestCase]:
+def _robot_tests(run: Path, name: str) -> list[TestCase]:
     """The tests of a suite that Robot itself ran; its messages of errors are left out."""
-    output = directory / "output.xml"
+    output = run / DIRECTORY / name / "output.xml"
     if not output.exists():
         return []
+    if not lies_in(output, run):
+        raise Unacceptable(f"output.xml of {name} is a link that leads out of the run")
     data = read_bytes(output)
     parse_xml(data)  # bounded, and without entities, before Robot reads it
     try:
         return list(ExecutionResult(data.decode()).suite.all_tests)
     except (DataError, UnicodeDecodeError) as error:
-        raise Unacceptable(f"{output.name} of {directory.name} is none: {error}") from None
+        raise Unacceptable(f"output.xml of {name} is none: {error}") from None
 
 
 def refusals(run: RunResults, blueprint: Blueprint, rules: Rules, *, sandbox: bool) -> list[str]:

@@ -32,6 +32,7 @@ class Claim:
     maturity: str
     began: datetime
     result: str
+    sandbox: bool
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,13 @@ def _claim(statement: Mapping[str, Any]) -> Claim:
         about = predicate["configuration"][0]["annotations"]
         texts = [about[name] for name in ("run", "blueprint", "lab", "profile", "maturity")]
         began = datetime.fromisoformat(about["began"])
-        result = predicate["result"]
+        result, sandbox = predicate["result"], about["sandbox"]
         if not all(isinstance(text, str) for text in (*texts, result)) or began.tzinfo is None:
             raise ValueError
     except (KeyError, TypeError, ValueError, IndexError):
         raise Unacceptable("the attestation does not say of which run it is") from None
     run, blueprint, lab, profile, maturity = texts
-    return Claim(run, blueprint, lab, profile, maturity, began, result)
+    return Claim(run, blueprint, lab, profile, maturity, began, result, sandbox is not False)
 
 
 def locate(place: Path) -> Path:

@@ -34,6 +34,12 @@ class Output:
         return tuple(c for c in self.checks if c.failure and not c.excepted)
 
 
+def lies_in(file: Path, directory: Path) -> bool:
+    """Whether ``file`` lies below ``directory``, whatever links lead to it: what is not of a
+    run must not be sent as its evidence."""
+    return file.resolve().is_relative_to(directory.resolve())
+
+
 def judges(
     release: ReleaseRules, security: SecurityRules, maturity: Maturity
 ) -> dict[str, tuple[set[str], Judge]]:
@@ -66,6 +72,9 @@ def read_outputs(
     directory = run / below / test
     for file in sorted(directory.iterdir()) if directory.is_dir() else ():
         if file.name in _ROBOT_FILES or file.suffix not in suffixes or not file.is_file():
+            continue
+        if not lies_in(file, run):
+            found.append(Output(test, file, problem="it is a link that leads out of the run"))
             continue
         try:
             found.append(Output(test, file, tuple(judge(read_bytes(file)))))

@@ -284,3 +284,43 @@ def test_ignored_blueprints_are_refused(lab_run: MakeRun, blueprint: str) -> Non
     run = lab_run("inwinstack", blueprint=blueprint)
     with pytest.raises(Refused, match=f"ignores blueprints called {blueprint}"):
         bundle_of(run)
+
+
+def test_a_link_out_of_the_run_is_not_followed(lab_run: MakeRun, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.log"
+    elsewhere.write_bytes(lynis_log() + b"not of this run")
+    run = lab_run("inwinstack")
+    (run / "bluval" / "os" / "lynis" / "edge-b.log").symlink_to(elsewhere)
+    files = read_zip(bundle_of(run).zip)
+    assert b"leads out of the run" in files["results/os/lynis/output.xml"]
+    assert not [name for name, data in files.items() if b"not of this run" in data]
+
+
+@pytest.mark.parametrize("layer", ["../../escaped", "/escaped", "os/../..", "a b"])
+def test_a_layer_s_name_leads_nowhere(lab_run: MakeRun, tmp_path: Path, layer: str) -> None:
+    run = lab_run("inwinstack", scans=False, planned=[
+        {"id": "OS-01", "layer": layer, "title": "t", "requirement": "r", "mandatory": True}
+    ])  # fmt: skip
+    with pytest.raises(Unacceptable, match="no plain relative path"):
+        bundle_of(run)
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
+def test_nobody_else_s_suite_takes_the_criteria_s_place(lab_run: MakeRun) -> None:
+    run = lab_run("inwinstack")
+    scan(run, "os/iec4", "output.xml", b"<robot/>")
+    with pytest.raises(Unacceptable, match="own suite"):
+        bundle_of(run)
+
+
+def test_robot_s_output_from_outside_is_read_with_care(lab_run: MakeRun, tmp_path: Path) -> None:
+    run = lab_run("inwinstack")
+    hostile = b'<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]><robot>&e;</robot>'
+    output = scan(run, "os/ltp", "output.xml", hostile)
+    with pytest.raises(Unacceptable, match="document type"):
+        bundle_of(run)
+    output.unlink()
+    output.symlink_to(tmp_path / "elsewhere.xml")
+    (tmp_path / "elsewhere.xml").write_bytes(b"<robot/>")
+    with pytest.raises(Unacceptable, match="leads out of the run"):
+        bundle_of(run)
