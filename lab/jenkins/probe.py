@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httpx
 
 from blueprints.errors import ConfigError
-from lab.errors import SystemDown
+from lab.errors import LabError, SystemDown
 from lab.jenkins.access import Access
 from lab.jenkins.client import Client
 from lab.session import Lab
@@ -40,16 +42,30 @@ def client(lab: Lab, *, patience: float = PATIENCE_S) -> Client:
     return Client(access(lab), patience=patience)
 
 
+def check_configuration(lab: Lab) -> None:
+    """Raise `LabError` when Jenkins does not know the inventory's account and token.
+
+    A Jenkins that is down passes: that is for its liveness criterion to judge.
+    """
+    where = access(lab)
+    with suppress(httpx.HTTPError):
+        status, name = _who_am_i(lab)
+        if status == httpx.codes.UNAUTHORIZED or (name is not None and name != where.user):
+            raise LabError(
+                f"Jenkins at {where.base} does not know {where.user} by the inventory's token",
+                found=f"{status} from GET /whoAmI",
+                expected=f"200, and the name {where.user}",
+                advice=f"check systems.{SYSTEM}.secrets.{where.user} in the inventory",
+            )
+
+
 def probe(lab: Lab) -> str:
     """Return the version that Jenkins tells; raises `SystemDown` with advice."""
     where = access(lab)
-    [user] = lab.inventory.systems[SYSTEM].secrets
-    verify = str(where.ca) if where.ca else True
     try:
-        with httpx.Client(base_url=where.base, timeout=TIMEOUT_S, verify=verify) as web:
+        with _web(lab) as web:
             login = web.get("login")
-            account = (user, lab.secret(SYSTEM, user) or "")
-            me = web.get("whoAmI/api/json", auth=account)
+        status, name = _who_am_i(lab)
     except httpx.HTTPError as error:
         raise SystemDown(
             f"Jenkins at {where.base} does not answer",
@@ -65,11 +81,29 @@ def probe(lab: Lab) -> str:
             expected="200 and X-Jenkins from GET /login",
             advice="wait if it is starting (503), or check the endpoint in the inventory",
         )
-    if me.status_code != httpx.codes.OK or me.json().get("name") != user:
+    if name != where.user:
         raise SystemDown(
-            f"Jenkins at {where.base} does not let {user} in",
-            found=f"{me.status_code} from GET /whoAmI",
-            expected=f"200, and the name {user}",
-            advice=f"check systems.{SYSTEM}.secrets.{user} in the inventory",
+            f"Jenkins at {where.base} does not let {where.user} in",
+            found=f"{status} from GET /whoAmI",
+            expected=f"200, and the name {where.user}",
+            advice=f"check systems.{SYSTEM}.secrets.{where.user} in the inventory",
         )
     return str(version)
+
+
+def _web(lab: Lab, *, auth: tuple[str, str] | None = None) -> httpx.Client:
+    where = access(lab)
+    verify = str(where.ca) if where.ca else True
+    return httpx.Client(base_url=where.base, timeout=TIMEOUT_S, verify=verify, auth=auth)
+
+
+def _who_am_i(lab: Lab) -> tuple[int, str | None]:
+    """How GET /whoAmI is answered: its status, and the account's name if it is a Jenkins' 200."""
+    user = access(lab).user or ""
+    with _web(lab, auth=(user, lab.secret(SYSTEM, user) or "")) as web:
+        answer = web.get("whoAmI/api/json")
+    try:
+        name = answer.json().get("name") if answer.status_code == httpx.codes.OK else None
+    except ValueError:
+        name = None
+    return answer.status_code, name

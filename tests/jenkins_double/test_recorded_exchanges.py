@@ -1,6 +1,6 @@
 """Recorded requests to Jenkins 2.528.2, sent to the embedded one: the same answers.
 
-docs/jenkins.md lists the recorded exchanges that are not here, because they are not emulated.
+docs/embedded-jenkins.md lists the recorded exchanges that are not here: they are not emulated.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from lab.session import Lab
 
 @pytest.mark.criterion("CICD-01")
 def test_the_master_answers(lab: Lab, evidence: Evidence) -> None:
+    probe.check_configuration(lab)
     with evidence.judge("Jenkins answers, and lets us in"):
         probe.probe(lab)
 

@@ -52,7 +52,9 @@ class Web:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if self._controller.faults.active("jenkins.deaf"):
             await asyncio.sleep(_DEAF_S)
-            raise ConnectionResetError
+            if request.transport is not None:
+                request.transport.abort()
+            return pages.starting()  # it reaches nobody
         if not self.ready:
             return pages.starting()
         try:
