@@ -90,3 +90,21 @@ def matrix(
     from pipeline import reporting
 
     return reporting.matrix(run, html=html, as_json=as_json)
+
+
+@app.command()
+def trend(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR|RUN...", help="Runs, archives, directories of them."),
+    ],
+    html: HtmlFile = None,
+    as_json: Json = False,
+) -> int:
+    """Show how verdicts and figures went over many runs; --html has plots.
+
+    Example: ./iec4 report trend results --html trend.html
+    """
+    from pipeline import reporting
+
+    return reporting.trend(runs, html=html, as_json=as_json)

@@ -46,6 +46,18 @@ def matrix(run: Path, *, html: Path | None, as_json: bool) -> int:
     return 0
 
 
+def trend(paths: Sequence[Path], *, html: Path | None, as_json: bool) -> int:
+    """Print the trend over many runs."""
+    from reports import trend_page
+    from reports.trend import trend as trend_of
+
+    found = trend_of(read_runs(paths))
+    if html is not None:
+        _write(html, trend_page.as_html(found))
+    print(trend_page.as_json(found) if as_json else trend_page.as_text(found).rstrip("\n"))
+    return 0
+
+
 def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)

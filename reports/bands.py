@@ -54,6 +54,11 @@ class Band:
         return self.low <= value <= self.high
 
 
+def percent_of(profile: str) -> float:
+    """Half a band's width, percent, for runs of an SLO profile."""
+    return PERCENT.get(profile, PERCENT["lab"])
+
+
 def limit_of(threshold: str | None) -> Limit | None:
     """A measurement's limit; None where it has none that can be read."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +11,7 @@ from reports import bands
 from reports.bands import Band, Move
 from reports.environment import environment
 from reports.results import NONE, CriterionResult, RunResults
+from reports.runs import Brief, Series, figures_of
 
 #: How good a state is; what falls got worse. What could not be judged is no better than a FAIL.
 _WORTH = {"PASS": 2, "SKIP": 1, "FAIL": 0, "ERROR": 0, NONE: 0}
@@ -87,29 +87,11 @@ class Comparison:
         return verdicts + sum(figure.move is Move.WORSE for figure in self.figures)
 
 
-#: Of what a measurement is one: blueprint, lab, profile, criterion, name, unit, and which one
-#: of that name it is in its result.
-Series = tuple[str, str, str, str, str, str, int]
-
-
-def figures_of(run: RunResults) -> dict[Series, Measurement]:
-    """A run's measurements by the series that each belongs to, in the run's order."""
-    found = {}
-    for criterion in run.criteria:
-        seen: Counter[tuple[str, str]] = Counter()
-        for one in criterion.measurements:
-            number = seen[one.name, one.unit]
-            seen[one.name, one.unit] += 1
-            key = (run.blueprint, run.lab, run.profile, criterion.id, one.name, one.unit, number)
-            found[key] = one
-    return found
-
-
 def compare(
     before: RunResults,
     after: RunResults,
     *,
-    history: Iterable[RunResults] = (),
+    history: Iterable[Brief] = (),
     percent: float | None = None,
 ) -> Comparison:
     """Compare two runs. ``history``: earlier runs, whose figures give the bands' widths.
@@ -119,10 +101,10 @@ def compare(
     earlier: dict[Series, list[float]] = {}
     for run in history:
         if run.id != after.id:
-            for series, one in figures_of(run).items():
+            for series, one in run.figures.items():
                 if one.window_valid:
                     earlier.setdefault(series, []).append(one.value)
-    width = bands.PERCENT.get(after.profile, bands.PERCENT["lab"]) if percent is None else percent
+    width = bands.percent_of(after.profile) if percent is None else percent
     comparable = (before.lab, before.profile) == (after.lab, after.profile)
     return Comparison(
         before=before,
@@ -172,20 +154,18 @@ def _figures(
     *,
     comparable: bool,
 ) -> Iterable[FigureChange]:
-    old = {series[3:]: one for series, one in figures_of(before).items()}
+    old = {series.figure: one for series, one in figures_of(before).items()}
     for series, new in figures_of(after).items():
-        criterion, name, _, number = what = series[3:]
-        label = f"{name} #{number + 1}" if number else name
-        was = old.pop(what, None)
+        criterion, label = series.figure.criterion, series.figure.label
+        was = old.pop(series.figure, None)
         if was is None:
             yield _alone(criterion, label, new, Move.ADDED)
         else:
             limit = bands.limit_of(new.threshold)
             around = bands.band(was.value, limit, percent, earlier.get(series, ()))
             yield _figure(criterion, label, was, new, around if comparable else None)
-    for (criterion, name, _, number), was in old.items():
-        label = f"{name} #{number + 1}" if number else name
-        yield _alone(criterion, label, was, Move.GONE)
+    for figure, was in old.items():
+        yield _alone(figure.criterion, figure.label, was, Move.GONE)
 
 
 def _alone(criterion: str, label: str, one: Measurement, move: Move) -> FigureChange:

@@ -34,7 +34,7 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
     + [["lab", c] for c in ("up", "status", "down", "check", "scans")]
     + [["lab", "fault", c] for c in ("list", "inject", "clear")]
     + [["criteria", "import"]]
-    + [["report", c] for c in ("write", "compare", "matrix")]
+    + [["report", c] for c in ("write", "compare", "matrix", "trend")]
     + [
         ["jobs", c]
         for c in (

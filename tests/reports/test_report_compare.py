@@ -13,6 +13,7 @@ from reports import bands, compare_page
 from reports.bands import Move
 from reports.compare import Change, compare
 from reports.results import read_results
+from reports.runs import brief
 
 PASS, FAIL, ERROR, SKIP = Verdict
 
@@ -125,7 +126,7 @@ def test_earlier_runs_give_the_band(two, make_run):
         one.result("PAAS-20", measurements=[p99(value)])
         elsewhere = make_run(f"F{number}", lab="elsewhere", profile="lab")
         elsewhere.result("PAAS-20", measurements=[p99(5000)])
-        earlier += [read_results(one.path), read_results(elsewhere.path)]
+        earlier += [brief(read_results(path)) for path in (one.path, elsewhere.path)]
     wide = compared(two, history=earlier).figures[0]
     assert wide.move is Move.WITHIN
     # median 1000, median deviation 200, three standard deviations of 1.4826 times that
