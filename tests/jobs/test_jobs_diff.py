@@ -85,6 +85,7 @@ def test_what_the_recording_found_is_told(job: str) -> None:
         ("pipe-inline", "<numToKeep>5<", "<numToKeep>50<", "strategy/numToKeep"),
         ("pipe-inline", "<sandbox>true<", "<sandbox>false<", "/definition/sandbox"),
         ("pipe-inline", ".CpsFlowDefinition", ".CpsScmFlowDefinition", "/definition/@class"),
+        ("pipe-inline", ' class="hudson.tasks.LogRotator"', "", "strategy/@class"),
         ("fs-parameters", "rig-a</string>", "rig-c</string>", "a/string[1]"),
         ("folder", "<displayName>Team folder<", "<displayName>Ours<", "/displayName"),
         ("folder", "<name>All<", "<name>Mine<", "/folderViews"),
@@ -190,10 +191,41 @@ def test_what_a_run_wrote_is_told_from_what_a_person_wrote() -> None:
     assert (found.kind, found.path) == ("changed", f"/properties/{RUN}")
 
 
-def test_a_runs_parameters_are_told_from_a_persons() -> None:
-    """A recorded pipeline whose Jenkinsfile has the parameters SUITE and RIG."""
+def test_a_persons_trigger_beside_a_runs_is_told() -> None:
+    saved = text("pipe-inline", "saved-after-run")
+    begin, end = saved.index(f"<{RUN}>"), saved.index(f"</{RUN}>") + len(f"</{RUN}>")
+    theirs = saved[begin:end]
+    rendered = text("pipe-inline", "rendered").replace(
+        "</properties>", theirs.replace("H 4 * * *", "@daily") + "</properties>"
+    )
+    assert differing(rendered, saved) == []  # the run set its own time
+    poll = "<hudson.triggers.SCMTrigger><spec>@hourly</spec></hudson.triggers.SCMTrigger>"
+    by_hand = theirs.replace("</triggers>", f"{poll}</triggers>")
+    (found,) = differing(rendered, saved.replace(theirs, by_hand))
+    assert found.path == f"/properties/{RUN}/triggers/hudson.triggers.SCMTrigger"
+
+
+def after_run() -> str:
+    """A recorded pipeline whose Jenkinsfile has parameters SUITE and RIG, and keeps 5 builds."""
     place = DRIFT.parent / "exchanges" / "pipeline-config-after-run.json"
-    saved = json.loads(place.read_text())["response"]["body"]
+    return str(json.loads(place.read_text())["response"]["body"])
+
+
+def test_what_a_run_changed_in_a_property_is_its_own() -> None:
+    saved = after_run()
+    discarder = "<string>jenkins.model.BuildDiscarderProperty</string>"
+    other = saved.replace("<numToKeep>5<", "<numToKeep>9<")
+    assert differing(other, saved) == []
+    (found,) = differing(other, saved.replace(discarder, ""))[-1:]
+    assert found.path.endswith("/numToKeep")
+    choices = "<string>rig-a</string>\n            <string>rig-b</string>"
+    turned = "<string>rig-b</string><string>rig-a</string>"
+    assert choices in saved
+    assert differing(saved.replace(choices, turned), saved) == []
+
+
+def test_a_runs_parameters_are_told_from_a_persons() -> None:
+    saved = after_run()
     property_ = "hudson.model.ParametersDefinitionProperty"
     begin, end = saved.index(f"<{property_}>"), saved.index(f"</{property_}>") + len(property_) + 3
     actions = saved[saved.index("<actions>") : saved.index("</actions>") + len("</actions>")]

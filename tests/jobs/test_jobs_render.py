@@ -70,7 +70,10 @@ def test_parameters_stand_in_the_definition_and_reach_the_jenkinsfile(jobs, name
     own = [xml for xml in jobs.values() if f"<scriptPath>{name}</scriptPath>" in xml]
     assert own
     for xml in own:
-        assert set(re.findall(r"params\.(\w+)", jenkinsfile)) == parameters(xml)
+        own_variables = set(re.findall(r"^ +(\w+) = ", jenkinsfile, re.MULTILINE))
+        used = set(re.findall(r"params\.(\w+)", jenkinsfile))
+        used |= set(re.findall(r"\"\$(\w+)\"", jenkinsfile)) - own_variables
+        assert used == parameters(xml)
 
 
 def test_every_parameter_is_used(jobs):
