@@ -1,0 +1,42 @@
+"""What a stage plans that is the first of its run, as in a Jenkins job of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blueprints import model
+from tests.pipeline.conftest import Iec4
+
+#: A lab whose first host refuses connections: a stage gets as far as its plan.
+AWAY = """
+name: away
+kind: real
+profile: lab
+hosts:
+  jenkins-master:
+    roles: [jenkins-master]
+    address: 127.0.0.1
+    port: 9
+    host_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGV4YW1wbGVleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFt
+    accounts: [{name: me, key: "file:key"}]
+systems: {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "runners"),
+    [("perf", {"locust"}), ("validate", {"pytest", "robot", "locust"})],
+)
+def test_perf_alone_plans_what_it_measures(
+    iec4: Iec4, tmp_path: Path, stage: str, runners: set[str]
+) -> None:
+    (tmp_path / "away.yaml").write_text(AWAY)
+    done = iec4(stage, "--lab", "away.yaml", "--run", "run", "--maturity", "mature")
+    assert done.returncode == 3, done.stderr
+    state = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert state["maturity"] == "mature"
+    wanted = {c.id for c in model.load().criteria if c.runner in runners}
+    assert {criterion["id"] for criterion in state["planned"]} == wanted
