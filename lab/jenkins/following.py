@@ -26,10 +26,8 @@ T = TypeVar("T")
 LONGEST_S = 12 * 3600.0
 #: Seconds between two looks at most.
 POLL_S = 1.0
-#: Seconds for what is missing to show (again): Jenkins loads its jobs after a restart.
+#: Seconds for what is missing to show (again), as after a restart: an item, a log, the log's end.
 MISSING_S = 30.0
-#: Seconds for the log of a finished build to end.
-LOG_ENDS_S = 30.0
 #: Seconds for a build to end that was told to stop.
 STOPS_S = 60.0
 
@@ -59,7 +57,8 @@ class Cancelled(JenkinsError):
 class Follower:
     """``log`` gets the build's output, in whole lines; ``notice`` sentences about the way there.
 
-    ``timeout``: seconds for all calls together. ``poll``: seconds between two looks at most.
+    Seconds: ``timeout`` for all calls together, ``poll`` between two looks at most, ``missing``
+    for what Jenkins must have and does not show.
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class Follower:
             nonlocal result, ended_at
             grew, more = self._piece(build, log)
             if result is not None:
-                return not more or time.monotonic() > ended_at + LOG_ENDS_S
+                return not more or time.monotonic() > ended_at + self._missing
             if not (grew and more):
                 result = self._result(build)
                 ended_at = time.monotonic()

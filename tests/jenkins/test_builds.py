@@ -242,7 +242,7 @@ def test_recorded_runs_are_followed_to_their_end(replay, connect, shown, name, b
     )
     log_path = f"/{build.path}logText/progressiveText?start={end}"
     replay.on("GET", log_path, Answer(200, (("X-Text-Size", str(end)),)))
-    follower = shown.follower(client)
+    follower = shown.follower(client, missing=10)
     assert follower.build_of(Asked(build.job, item=int(item.split("/")[3]))) == build
     assert follower.result_of(build) == result
     whole = [a.body for _, path, _, a in conversation(name) if path.endswith("/consoleText")]
@@ -267,8 +267,9 @@ def test_a_log_survives_cuts_restarts_and_refusals(replay, connect, shown):
         200, (("X-Text-Size", "8"), ("X-More-Data", "true")), b"one\r\ntwo\r\n", cut=5
     )
     starting = next(e for e in sequence("startup-503") if e["response"])
+    truncated = log(8, "one\r\n", more=True)
     replay.on(
-        "GET", f"{LOG}?start=0", Cut(), cut_body, answer(starting["response"]),
+        "GET", f"{LOG}?start=0", Cut(), cut_body, truncated, answer(starting["response"]),
         exchange("root-api-wrong-token"), log(8, "one\r\ntwo\r\n", more=True),
     )  # fmt: skip
     replay.on("GET", f"{LOG}?start=8", log(8, more=True), Cut(), Answer(404), log(11, "th\r\n"))
@@ -285,6 +286,14 @@ def test_what_was_written_between_the_last_piece_and_the_end_is_shown(replay, co
     replay.on("GET", "/job/j/1/api/json", DONE)
     shown.follower(connect(replay.url)).result_of(Build("j", 1))
     assert shown.log == "late\n"
+
+
+def test_a_log_that_never_ends_is_left_when_its_build_has_ended(replay, connect, shown):
+    replay.on("GET", f"{LOG}?start=0", log(5, "done\r\n", more=True))
+    replay.on("GET", f"{LOG}?start=5", log(5, more=True))
+    replay.on("GET", "/job/j/1/api/json", RUNS, DONE)
+    assert shown.follower(connect(replay.url), timeout=10).result_of(Build("j", 1)) == "SUCCESS"
+    assert shown.log == "done\n"
 
 
 def test_a_build_without_a_log_is_told(replay, connect, shown):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -268,6 +269,19 @@ def test_an_interrupt_leaves_the_build_otherwise(server, make):
         lambda: not client.json(f"{job_path(name)}1/", tree="building")["building"],
         timeout=20,
     )
+
+
+def test_an_interrupt_while_jenkins_is_asked_stops_what_came_of_it(server, relay, make):
+    name = make(WAITS)
+    called = Called(replace(server, url=relay.url), "trigger", name, "--stop-on-interrupt")
+    relay.when("POST .*/build", lambda: called.process.send_signal(signal.SIGINT))
+    code, _, err = called.end()
+    assert code == 130
+    assert "interrupted while Jenkins was asked" in err
+    client = server.client()
+    assert client.json("queue/", tree="items[id]")["items"] == []
+    states = client.json(job_path(name), tree="builds[building,result]")["builds"]
+    assert [(s["building"], s["result"]) for s in states] in ([], [(False, "ABORTED")])
 
 
 def test_what_waits_in_the_queue_is_cancelled_on_an_interrupt(server, make):
