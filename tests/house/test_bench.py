@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks import report, run
 from benchmarks.checkout import ROOT
-from benchmarks.run import FIGURES, PAGE, conditions, table, with_table
+from benchmarks.figures import PAGE, Figure, conditions, table, with_table
 
 # A command that ends once its daemon, twice forked, holds 150 MiB; the daemon ends with its pipe.
 DAEMON = """\
@@ -55,12 +58,13 @@ def test_a_daemon_s_memory_counts(tmp_path: Path) -> None:
     assert 150 < found["daemon"] < 300
 
 
-def test_the_page_has_a_place_for_the_table() -> None:
+@pytest.mark.parametrize(("name", "known"), [("run", run.FIGURES), ("report", report.FIGURES)])
+def test_the_page_has_a_place_for_the_table(name: str, known: tuple[Figure, ...]) -> None:
     page = PAGE.read_text()
-    figures = {figure.key: 1.0 for figure in FIGURES}
-    new = with_table(page, table(figures, conditions()))
-    assert new.count("| `run_warm_s` |") == 1
-    assert with_table(new, "again").count("again") == page.count("again") + 1
+    figures = {figure.key: 1.0 for figure in known}
+    new = with_table(page, name, table(known, figures, conditions()))
+    assert new.count(f"| `{known[-1].key}` |") == 1
+    assert with_table(new, name, "again").count("again") == page.count("again") + 1
     assert new.startswith("# Measured figures")
     assert new.endswith(page[-100:])
     assert PAGE.is_relative_to(ROOT)
