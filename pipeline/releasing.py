@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Maturity
+from lab import inventory as inventories
+from lab import secrets
+from lab.secrets import redactor
 from reports.results import RunResults, read_results
 from submission import exceptions, gate_page
-from submission.gate import Rules, evaluate
+from submission.gate import Gate, Rules, evaluate
 from submission.rules import release_rules, security_rules
 
 
@@ -29,7 +34,7 @@ def gate(
     results = [read_results(run.resolve()) for run in runs]
     chosen = model.load(blueprint or blueprint_of(results[0]))
     rules = Rules(release_rules(), security_rules(), exceptions.load(chosen.name, exceptions_file))
-    found = evaluate(chosen, results, maturity, rules, _day(release))
+    found = _redacted(evaluate(chosen, results, maturity, rules, _day(release)))
     pages = gate_page.write(found, output or found.runs[-1].directory)
     if as_json:
         print(gate_page.as_json(found))
@@ -37,6 +42,23 @@ def gate(
         print(gate_page.as_text(found), end="")
         print(f"The page: {pages[1]}")
     return found.exit_code.value
+
+
+def _redacted(found: Gate) -> Gate:
+    """The page quotes what scanners wrote; no secret of a lab gets onto it."""
+    for run in found.runs:
+        learn_secrets_of(run.lab)
+    lines = tuple(
+        replace(line, subject=redactor.text(line.subject), says=redactor.text(line.says))
+        for line in found.lines
+    )
+    return replace(found, lines=lines)
+
+
+def learn_secrets_of(lab: str) -> None:
+    """Have a lab's secrets redacted and looked for, as far as its inventory can be had here."""
+    with suppress(ConfigError):
+        secrets.learn(inventories.load(lab))
 
 
 def blueprint_of(run: RunResults) -> str:

@@ -10,7 +10,6 @@ import netrc
 import os
 import re
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,21 +19,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Blueprint
-from lab import inventory as inventories
 from lab import secrets
 from lab.errors import WaitTimeout
 from lab.secrets import redactor
 from lab.wait import wait_for
-from pipeline.releasing import blueprint_of
+from pipeline.releasing import blueprint_of, learn_secrets_of
 from reports.exit_codes import ExitCode
 from reports.results import RunResults, read_results
 from submission import attestation
 from submission.akraino_ui import Notification, UiFailed, notify
-from submission.bundle import Bundle, Refused, Rules, build, refusals, suites
+from submission.bundle import Bundle, Rules, build, refusals, suites
+from submission.ledger import COMPLETE, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusFailed, NexusRefused
 from submission.rules import release_rules, security_rules
 from submission.untrusted import Unacceptable, read_bytes, read_zip
-from submission.upload import COMPLETE, Entry, Ledger, Place, Upload, unpacked
+from submission.upload import Place, Upload, digest, unpacked
 from submission.validity import timestamp
 from submission.verify import facts, key_beside, locate, verify
 
@@ -80,7 +79,7 @@ def submit(request: Request) -> int:
         raise ConfigError(f"run {run.id} is of {run.blueprint!r}, not of {blueprint.name}")
     place = Place(_silo(request, run), run.blueprint, _version(request.version))
     notification = _notification(request)
-    _learn(request.lab or run.lab)
+    learn_secrets_of(request.lab or run.lab)
     key = None if request.key is None else attestation.private_key(secrets.resolve(request.key))
     home = run.directory / "submission"
     try:
@@ -139,12 +138,6 @@ def _notification(request: Request) -> Notification | None:
     return Notification(job, int(number), request.submission_id, "")
 
 
-def _learn(lab: str) -> None:
-    """Have the lab's secrets looked for, as far as its inventory can be had here."""
-    with suppress(ConfigError):
-        secrets.learn(inventories.load(lab))
-
-
 def _holds_secret(data: bytes) -> bool:
     return redactor.found_in(data) or _PRIVATE_KEY.search(data) is not None
 
@@ -152,22 +145,38 @@ def _holds_secret(data: bytes) -> bool:
 def _earlier(
     request: Request, ledger: Ledger, place: Place, home: Path
 ) -> tuple[Entry | None, Bundle | None]:
-    """An upload of this run that arrived whole, looked at again: it is never sent twice."""
+    """An upload of this run that arrived whole, looked at again: it is never sent twice.
+
+    A process may have been killed before it saw the end of its upload.
+    """
+    archive = home / "bundle.zip"
     if request.nexus is None or request.dry_run:
         return None, None
     with Nexus(request.nexus) as nexus:
-        entry = ledger.complete(nexus.site(place.under("")))
-        if entry is None:
-            return None, None
-        try:
-            files = read_zip(home / "bundle.zip")
-        except Unacceptable as error:
-            raise Refused([f"submitted before as {entry.url}, and the bundle: {error}"]) from None
-        state, wrong = unpacked(nexus, place.under(entry.stamp), files)
-        if state != COMPLETE:
-            raise Refused([f"submitted before as {entry.url}, which is {state} now ({wrong})"])
-        print("Submitted before; nothing is sent a second time.")
-        return entry, Bundle(home / "bundle.zip", entry.stamp, files, signed=True)
+        for entry in ledger.arrived(nexus.site(place.under(""))):
+            same = archive.is_file() and digest(archive) == entry.bundle
+            if same:
+                files = _files_of(archive)
+                state, wrong = unpacked(nexus, place.under(entry.stamp), files)
+            elif entry.state == COMPLETE:
+                state, wrong = "not known", "the bundle that was sent is gone"
+            else:
+                continue
+            if state == COMPLETE:
+                ledger.record(entry.stamp, entry.url, entry.bundle, COMPLETE)
+                print("Submitted before; nothing is sent a second time.")
+                return ledger.entries[-1], Bundle(archive, entry.stamp, files, signed=True)
+            if entry.state == COMPLETE:
+                raise Refused([f"submitted before as {entry.url}, now {state} ({wrong})"])
+            ledger.record(entry.stamp, entry.url, entry.bundle, state)
+    return None, None
+
+
+def _files_of(archive: Path) -> dict[str, bytes]:
+    try:
+        return read_zip(archive)
+    except Unacceptable as error:
+        raise Refused([str(error)]) from None
 
 
 def _bundle(

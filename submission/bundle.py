@@ -25,6 +25,7 @@ from blueprints.model import Blueprint, Maturity
 from reports.results import RunResults
 from reports.scan import FoundIn, scan
 from submission.attestation import ATTESTATION, mismatches, sign, statement, verified
+from submission.ledger import Refused
 from submission.rules import ReleaseRules, SecurityRules
 from submission.scans.outputs import DIRECTORY, Output, judges, lies_in, read_outputs
 from submission.suites import Case, Suite, case_of, cases_of, write_suite
@@ -35,14 +36,6 @@ from submission.validity import problems
 OWN = "iec4"
 #: Time of every member of the zip: the same tree is the same archive.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-class Refused(Exception):
-    """The bundle must not be made or sent; ``reasons`` are sentences."""
-
-    def __init__(self, reasons: Sequence[str]) -> None:
-        self.reasons = tuple(reasons)
-        super().__init__("; ".join(self.reasons))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from blueprints.model import Blueprint, Criterion, Maturity
 from reports.exit_codes import ExitCode
 from reports.results import CriterionResult, RunResults
 from submission.exceptions import Exceptions, Granted
+from submission.ledger import COMPLETE, Ledger, Refused
 from submission.rules import RELEASE, ReleaseRules, SecurityRules
 from submission.scans.outputs import DIRECTORY, Output, judges, read_outputs
 
@@ -102,6 +103,7 @@ def evaluate(
         lines += _criteria(blueprint, lab, of_lab, maturity)
         lines += _mandatory_tests(blueprint, lab, of_lab, maturity, rules)
         lines += _pins(blueprint, lab, of_lab)
+        lines.append(_pushed(lab, of_lab))
     lines = _with_exceptions(lines, maturity, rules, release)
     return Gate(blueprint.name, maturity, release, tuple(runs), tuple(lines))
 
@@ -241,6 +243,27 @@ def _output(output: Output, requirement: str, lab: str) -> Iterator[Line]:
                 says=f"{name}: {check.failure}"
                 + (f" ({check.excepted})" if check.excepted else ""),
             )
+
+
+def _pushed(lab: str, runs: Sequence[RunResults]) -> Line:
+    """Whether the newest run lies on Nexus. It does not block: the gate opens before that."""
+    newest = runs[-1]
+    evidence = newest.directory / "run.json"
+    try:
+        ledger = Ledger.of(newest.directory)
+        sent = [entry.url for entry in ledger.entries if entry.state == COMPLETE]
+        says = f"as {sent[-1]}" if sent else f"not yet: ./iec4 submit {newest.directory.name}"
+        evidence = ledger.file if sent else evidence
+    except Refused as damaged:
+        sent, says = [], str(damaged)
+    return Line(
+        State.MET if sent else State.NOTED,
+        "logs pushed",
+        "The newest logs of every lab are pushed to Nexus.",
+        says,
+        lab,
+        (evidence,),
+    )
 
 
 def _pins(blueprint: Blueprint, lab: str, runs: Sequence[RunResults]) -> Iterator[Line]:

@@ -7,18 +7,15 @@ left where it is, named in the ledger, and the whole bundle goes up again under 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from reports.files import write_whole
-from submission.bundle import Bundle, Refused
+from submission.bundle import Bundle
+from submission.ledger import ABSENT, COMPLETE, PARTIAL, POSTING, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusFailed
 from submission.validity import timestamp
 
@@ -28,9 +25,6 @@ ATTEMPTS = 5
 BACKOFF_S = 2.0
 #: How many timestamps are tried for one that is free.
 STAMPS = 600
-
-#: What became of an upload.
-POSTING, COMPLETE, PARTIAL, ABSENT = "posting", "complete", "partly unpacked", "nothing there"
 
 
 @dataclass(frozen=True)
@@ -49,67 +43,9 @@ class Place:
         return f"{self.results}/{self.blueprint}/{self.version}/{stamp}"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One upload: to which URL, with which bundle (SHA-256), and what became of it."""
-
-    stamp: str
-    url: str
-    bundle: str
-    state: str
-    when: str
-
-
-class Ledger:
-    """``ledger.json``: every upload of one run, written before it begins.
-
-    Held by one process at a time.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.entries: list[Entry] = []
-
-    @contextmanager
-    def held(self) -> Iterator[Ledger]:
-        """Have it alone; raises `Refused` while another process has it."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.with_suffix(".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Refused(["another ./iec4 submit of this run is at work"]) from None
-            self._read()
-            yield self
-
-    def _read(self) -> None:
-        if self._file.exists():
-            try:
-                self.entries = [Entry(**entry) for entry in json.loads(self._file.read_bytes())]
-            except (ValueError, TypeError) as error:
-                raise Refused(
-                    [f"{self._file} is damaged ({error}): which timestamps are spent is not known"]
-                ) from None
-
-    def spent(self) -> set[str]:
-        return {entry.stamp for entry in self.entries}
-
-    def complete(self, place_url: str) -> Entry | None:
-        """The upload below ``place_url`` that arrived whole, if there is one."""
-        return next(
-            (e for e in self.entries if e.state == COMPLETE and e.url.startswith(place_url)), None
-        )
-
-    def record(self, stamp: str, url: str, bundle: str, state: str) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        others = [entry for entry in self.entries if entry.stamp != stamp]
-        self.entries = [*others, Entry(stamp, url, bundle, state, now)]
-        text = json.dumps([asdict(entry) for entry in self.entries], indent=2)
-        write_whole(self._file, f"{text}\n".encode())
-
-    def forget(self, stamp: str) -> None:
-        """Nothing was sent under ``stamp``: it stays free."""
-        self.entries = [entry for entry in self.entries if entry.stamp != stamp]
+def digest(bundle: Path) -> str:
+    """The SHA-256 under which a bundle stands in the ledger."""
+    return hashlib.sha256(bundle.read_bytes()).hexdigest()
 
 
 class Upload:
@@ -128,7 +64,7 @@ class Upload:
     ) -> None:
         self._nexus = nexus
         self._bundle = bundle
-        self._digest = hashlib.sha256(bundle.zip.read_bytes()).hexdigest()
+        self._digest = digest(bundle.zip)
         self._place = place
         self._ledger = ledger
         self._began = began
@@ -177,10 +113,8 @@ class Upload:
 
     def _settled(self) -> Entry | None:
         """An upload of this bundle whose end was not seen, if it arrived whole after all."""
-        for entry in [e for e in self._ledger.entries if e.state == POSTING]:
-            if entry.bundle == self._digest and entry.url.startswith(
-                self._nexus.site(self._place.under(""))
-            ):
+        for entry in self._ledger.arrived(self._nexus.site(self._place.under(""))):
+            if entry.bundle == self._digest:
                 state, _ = unpacked(self._nexus, self._place.under(entry.stamp), self._bundle.files)
                 self._ledger.record(entry.stamp, entry.url, entry.bundle, state)
                 if state == COMPLETE:

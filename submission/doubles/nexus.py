@@ -1,9 +1,9 @@
 """A Nexus 2 with the Unpack plugin, as far as results are uploaded to it and read from it.
 
-Emulated: POST of a zip to ``content-compressed`` (nexus-unpack-plugin, UnpackPlexusResource:
-Basic authentication, one stored file after the other, silently over what is there, so that a
-failure leaves a part), and GET of files and directory listings below ``content/sites``. All
-else of Nexus is not emulated and answers 404.
+Emulated: POST and PUT of a zip to ``content-compressed`` (nexus-unpack-plugin,
+UnpackPlexusResource: Basic authentication, one file stored after the other, silently over
+what is there, so that a failure leaves a part), and GET of files and directory listings below
+``content/sites``. All else of Nexus is not emulated and answers 404.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Nexus(Double):
 
     def answer(self, request: Request) -> Answer:
         path = unquote(urlsplit(request.path).path)
-        if request.method == "POST" and path.startswith(self._unpack):
+        if request.method in ("POST", "PUT") and path.startswith(self._unpack):
             return self._upload(request, path.removeprefix(self._unpack).strip("/"))
         if request.method in ("GET", "HEAD") and path.startswith(self._site):
             return self._read(path.removeprefix(self._site))

@@ -95,7 +95,7 @@ class Double:
                 double.requests.append(request)
                 self._send(double.answer(request))
 
-            do_GET = do_POST = do_HEAD = _serve  # noqa: N815  the names are the library's
+            do_GET = do_POST = do_PUT = do_HEAD = _serve  # noqa: N815  the names are the library's
 
             def _send(self, answer: Answer) -> None:
                 if answer.cut:

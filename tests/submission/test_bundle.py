@@ -16,7 +16,8 @@ from robot.api import ExecutionResult
 from blueprints.evidence import Verdict
 from reports.results import read_results
 from submission.attestation import ATTESTATION, mismatches, verified
-from submission.bundle import Bundle, Refused, Rules, build, refusals, suites
+from submission.bundle import Bundle, Rules, build, refusals, suites
+from submission.ledger import Refused
 from submission.rules import release_rules, security_rules
 from submission.ui_view import view
 from submission.untrusted import Unacceptable, read_zip

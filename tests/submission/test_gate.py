@@ -281,3 +281,20 @@ def test_the_page_names_each_line_s_evidence(labs: list[Path], tmp_path: Path) -
     text = gate_page.as_text(gate)
     assert "BLOCKS     os/lynis AUTH-9328 [lf-cd]" in text
     assert "1 line blocks the release" in text
+
+
+def test_whether_the_logs_are_pushed_is_told_and_does_not_block(labs: list[Path]) -> None:
+    ledger = labs[0] / "submission" / "ledger.json"
+    ledger.parent.mkdir()
+    url = "http://127.0.0.1/content/sites/logs/a"
+    entry = {"stamp": "s", "url": url, "bundle": "0", "state": "complete", "when": "w"}
+    ledger.write_text(json.dumps([entry]))
+    damaged = labs[1] / "submission" / "ledger.json"
+    damaged.parent.mkdir()
+    damaged.write_text("[{")
+    gate = judge(labs)
+    said = {line.lab: line for line in gate.lines if line.subject == "logs pushed"}
+    assert (said["inwinstack"].state, said["inwinstack"].says) == (State.MET, f"as {url}")
+    assert said["lf-cd"].state is State.NOTED
+    assert "is damaged" in said["lf-cd"].says
+    assert gate.open

@@ -153,6 +153,55 @@ def test_an_embedded_run_goes_to_a_sandbox(
     }
 
 
+def test_an_upload_that_was_killed_after_it_arrived_is_not_repeated(
+    here: Iec4, lab_run: MakeRun, signer: Signer, nexus: Nexus
+) -> None:
+    run = lab_run("inwinstack")
+    assert submit(here, run, signer, nexus).returncode == 0
+    ledger = run / "submission" / "ledger.json"
+    ledger.write_text(ledger.read_text().replace('"complete"', '"posting"'))
+    again = submit(here, run, signer, nexus)
+    assert again.returncode == 0, again.stderr
+    assert "nothing is sent a second time" in again.stdout
+    assert len([r for r in nexus.requests if r.method == "POST"]) == 1
+    assert '"complete"' in ledger.read_text()
+
+
+def test_a_submission_that_was_changed_on_nexus_is_told(
+    here: Iec4, lab_run: MakeRun, signer: Signer, nexus: Nexus
+) -> None:
+    run = lab_run("inwinstack")
+    assert submit(here, run, signer, nexus).returncode == 0
+    name = next(name for name in nexus.files if name.endswith("os/iec4/output.xml"))
+    nexus.files[name] += b" "
+    again = submit(here, run, signer, nexus)
+    assert again.returncode == 1
+    assert "partly unpacked (results/os/iec4/output.xml differs)" in again.stderr
+
+
+def test_the_gate_s_page_holds_no_secret_of_a_lab(
+    iec4: Iec4, lab_run: MakeRun, tmp_path: Path
+) -> None:
+    canary = 'canary&"7f31d9'
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(
+        "name: inwinstack\nkind: real\nprofile: lab\nhosts: {}\n"
+        "systems: {tars: {adopted: true, secrets: {ticket: 'env:IEC4_CANARY'}}}\n"
+    )
+    run = lab_run("inwinstack")
+    state = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**state, "lab": str(lab)}))
+    said = json.dumps({"family": "ubuntu", "release": "20.04", "scannedCves": {},
+                       "errors": [f"cannot log in with {canary}"]})  # fmt: skip
+    (run / "bluval" / "os" / "vuls" / "edge-a.json").write_text(said)
+    done = iec4("gate", str(run), IEC4_CANARY=canary)
+    assert done.returncode == 3
+    pages = [(run / name).read_text() for name in ("gate.json", "gate.html")]
+    assert all("cannot log in with" in page for page in pages)
+    for page in (done.stdout, *pages):
+        assert "7f31d9" not in page
+
+
 @pytest.mark.parametrize(
     "more", [("--silo", "snd-inwinstack"), ("--silo", "inwinstack", "--sandbox"),
              ("--silo", "../up"), ("--version", "../up"), ("--ui", "http://127.0.0.1:9")],

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+import requests
 
 from lab.wait import wait_for
 from submission.akraino_ui import Notification, UiFailed, notify
-from submission.bundle import Bundle, Refused
+from submission.bundle import Bundle
 from submission.doubles.akraino_ui import AkrainoUi
 from submission.doubles.nexus import Fault
 from submission.doubles.nexus import Nexus as NexusDouble
+from submission.ledger import ABSENT, COMPLETE, PARTIAL, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusRefused
-from submission.upload import ABSENT, COMPLETE, PARTIAL, Entry, Ledger, Place, Upload
+from submission.upload import Place, Upload
 from tests.submission.conftest import BLUEPRINT, SUITES, make_lab_run
 from tests.submission.test_bundle import BEGAN, STAMP, bundle_of
 
@@ -248,3 +250,20 @@ def test_the_ui_loses_what_it_cannot_bind(nexus: NexusDouble, ui: AkrainoUi, sen
 def test_the_ui_away_is_one_error() -> None:
     with pytest.raises(UiFailed, match="cannot be told"):
         notify("http://127.0.0.1:9", told(1))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_requests_uploads_as_lftools_does(
+    nexus: NexusDouble, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """lftools deploy nexus-zip: the archive as the body, the credentials from netrc."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login {CREDENTIALS[0]} password {CREDENTIALS[1]}\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    url = f"{nexus.url}/service/local/repositories/logs/content-compressed/{PLACE.under(STAMP)}"
+    answer = requests.request(method, url, data=bundle.zip.read_bytes(), timeout=30)
+    assert answer.status_code == 201
+    site = f"{nexus.url}/content/sites/logs/{PLACE.under(STAMP)}"
+    for name, data in bundle.files.items():
+        assert requests.get(f"{site}/{name}", timeout=30).content == data
+    assert requests.get(f"{site}/results", timeout=30).url == f"{site}/results/"
