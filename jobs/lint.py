@@ -21,13 +21,11 @@ PLUGINS = ROOT / "lab" / "jenkins" / "plugins.txt"
 #: plugin of some elements only; an element of a plugin that is not there vanishes at Jenkins'
 #: next save without a word.
 PACKAGES = {
-    "com.cloudbees.jenkins.plugins.sshagent": "ssh-agent",
     "hudson.model": "",
     "hudson.plugins.build_timeout": "build-timeout",
     "hudson.plugins.buildblocker": "build-blocker-plugin",
     "hudson.plugins.descriptionsetter": "description-setter",
     "hudson.plugins.git": "git",
-    "hudson.plugins.parameterizedtrigger": "parameterized-trigger",
     "hudson.plugins.robot": "robot",
     "hudson.plugins.throttleconcurrents": "throttle-concurrents",
     "hudson.plugins.timestamper": "timestamper",
@@ -48,7 +46,6 @@ STEPS = {
     "build": "pipeline-build-step",
     "catchError": "workflow-basic-steps",
     "disableConcurrentBuilds": "workflow-job",
-    "echo": "workflow-basic-steps",
     "junit": "junit",
     "sh": "workflow-durable-task-step",
     "throttle": "throttle-concurrents",

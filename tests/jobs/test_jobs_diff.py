@@ -112,6 +112,7 @@ ADDED_BY_HAND = {
     ),
     "a property": ("<properties>", "<properties><org.example.Property/>"),
     "a field": ("<canRoam>true</canRoam>", "<canRoam>true</canRoam><quietPeriod>9</quietPeriod>"),
+    "a reference": ("<canRoam>true</canRoam>", '<canRoam>true</canRoam><x reference="../scm"/>'),
     "an empty choice": ("<string>rig-b</string>", "<string>rig-b</string><string></string>"),
 }
 

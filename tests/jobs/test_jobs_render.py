@@ -17,7 +17,7 @@ import pytest
 from blueprints import model
 from blueprints.errors import ConfigError
 from jobs.diff import compare
-from jobs.lint import PLUGINS, problems
+from jobs.lint import PACKAGES, PLUGINS, STEPS, problems
 from jobs.render import SITE, render
 from lab.jenkins.embedded.saving import saved
 from lab.jenkins.embedded.xmltree import parse as parse_job
@@ -87,6 +87,14 @@ def test_the_validation_uis_parameters_are_all_there(jobs):
     """Those that its JenkinsExecutorClient sends; Jenkins drops others without a word."""
     assert parameters(jobs["iec4-bluval-daily-master"]) == UI_PARAMETERS
     assert "./iec4 jobs akraino" in commands(jobs["iec4-bluval-daily-master"])
+
+
+def test_what_is_published_lies_in_run_directories(jobs):
+    """And is not found through the link results/latest a second time."""
+    for xml in jobs.values():
+        for tag in ("testResults", "artifacts", "outputFileName"):
+            for found in re.findall(f"<{tag}>(.*)</{tag}>", xml):
+                assert found.removeprefix("results/").startswith("jenkins-*/")
 
 
 def test_no_secret_is_a_parameter_or_an_argument(jobs):
@@ -332,3 +340,18 @@ def test_the_lint_finds_plugins_that_are_not_pinned(jobs, tmp_path):
     ]
     whole = jobs["iec4-pipeline-inwinstack-daily-master"]
     assert "throttle needs the plugin throttle-concurrents" in problems(whole, plugins=pinned)[0]
+
+
+def test_the_page_for_administrators_names_what_the_jobs_need(jobs):
+    page = (ROOT / "docs" / "jenkins.md").read_text()
+    pinned = dict(
+        line.split(":") for line in PLUGINS.read_text().splitlines() if not line.startswith("#")
+    )
+    for plugin in {*PACKAGES.values(), *STEPS.values()} - {""}:
+        assert f"`{plugin}`" in page
+        assert pinned[plugin] in page
+    for xml in jobs.values():
+        for credential in re.findall(r"<credentialsId>(.+?)</credentialsId>", xml):
+            assert f"| `{credential}` |" in page
+        for label in re.findall(r"<assignedNode>(.+?)</assignedNode>", xml):
+            assert f"the label `{label}`" in page
