@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -47,7 +48,7 @@ def gate(
 def _redacted(found: Gate) -> Gate:
     """The page quotes what scanners wrote; no secret of a lab gets onto it."""
     for run in found.runs:
-        learn_secrets_of(run.lab)
+        learn_secrets_of(run)
     lines = tuple(
         replace(line, subject=redactor.text(line.subject), says=redactor.text(line.says))
         for line in found.lines
@@ -55,10 +56,14 @@ def _redacted(found: Gate) -> Gate:
     return replace(found, lines=lines)
 
 
-def learn_secrets_of(lab: str) -> None:
-    """Have a lab's secrets redacted and looked for, as far as its inventory can be had here."""
+def learn_secrets_of(run: RunResults, lab: str | None = None) -> None:
+    """Have a lab's secrets redacted and looked for, as far as its inventory can be had here.
+
+    ``lab``: another inventory than the one that the run was made with.
+    """
+    noted = json.loads((run.directory / "run.json").read_bytes()).get("inventory")
     with suppress(ConfigError):
-        secrets.learn(inventories.load(lab))
+        secrets.learn(inventories.load(lab or str(noted or run.lab)))
 
 
 def blueprint_of(run: RunResults) -> str:

@@ -79,7 +79,7 @@ def submit(request: Request) -> int:
         raise ConfigError(f"run {run.id} is of {run.blueprint!r}, not of {blueprint.name}")
     place = Place(_silo(request, run), run.blueprint, _version(request.version))
     notification = _notification(request)
-    learn_secrets_of(request.lab or run.lab)
+    learn_secrets_of(run, request.lab)
     key = None if request.key is None else attestation.private_key(secrets.resolve(request.key))
     home = run.directory / "submission"
     try:

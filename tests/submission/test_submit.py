@@ -190,7 +190,7 @@ def test_the_gate_s_page_holds_no_secret_of_a_lab(
     )
     run = lab_run("inwinstack")
     state = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**state, "lab": str(lab)}))
+    (run / "run.json").write_text(json.dumps({**state, "inventory": str(lab)}))
     said = json.dumps({"family": "ubuntu", "release": "20.04", "scannedCves": {},
                        "errors": [f"cannot log in with {canary}"]})  # fmt: skip
     (run / "bluval" / "os" / "vuls" / "edge-a.json").write_text(said)
