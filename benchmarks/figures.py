@@ -52,6 +52,7 @@ def bench(
     except BenchFailed as error:
         print(f"iec4: {error}", file=sys.stderr)
         return 3
+    found["load_after"] = load()
     if json:
         print(json_text.dumps(figures | found, indent=2))
     else:
@@ -93,8 +94,13 @@ def conditions() -> dict[str, str | float]:
         "arch": platform.machine(),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": load(),
     }
+
+
+def load() -> float:
+    """The load average of the last minute; the measured commands are part of it."""
+    return round(os.getloadavg()[0], 2)
 
 
 def table(known: Sequence[Figure], figures: dict[str, float], found: dict[str, str | float]) -> str:
@@ -110,8 +116,10 @@ def table(known: Sequence[Figure], figures: dict[str, float], found: dict[str, s
 def with_table(page: str, name: str, new: str) -> str:
     """The page with the text between a bench's two marks replaced."""
     begin, end = f"<!-- figures of {name} -->", f"<!-- end of {name} -->"
-    before, _, rest = page.partition(begin)
-    _, _, after = rest.partition(end)
+    before, began, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (began and ended):
+        raise ValueError(f"{PAGE.name} has no {begin} … {end}")
     return f"{before}{begin}\n\n{new}\n\n{end}{after}"
 
 

@@ -15,11 +15,13 @@ from pipeline.options import Json, Quiet
 class _WriteUnlessNamed(TyperGroup):
     """A group that takes ``report RUN`` for ``report write RUN``."""
 
+    unless_named = "write"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         first = args[0] if args else ""
         named = first in self.commands or first in ctx.help_option_names
         if not named and (Path(first).exists() or not get_close_matches(first, self.commands)):
-            args = ["write", *args]
+            args = [self.unless_named, *args]
         return super().parse_args(ctx, args)
 
 

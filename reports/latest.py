@@ -24,9 +24,10 @@ _DOOMED = ".pruned-"
 def point(run: Path) -> Path:
     """Let ``latest`` beside ``run`` lead to it; return the link.
 
-    There is a link at any moment, never a broken or missing one. Raises OSError where
-    something that is no link has its name.
+    There is a link at any moment, never a broken or missing one, also where ``run`` is the
+    link itself. Raises OSError where something that is no link has its name.
     """
+    run = run.resolve()
     link = run.parent / NAME
     if link.exists() and not link.is_symlink():
         raise FileExistsError(f"{link} is no link; move it away")

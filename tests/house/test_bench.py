@@ -68,3 +68,5 @@ def test_the_page_has_a_place_for_the_table(name: str, known: tuple[Figure, ...]
     assert new.startswith("# Measured figures")
     assert new.endswith(page[-100:])
     assert PAGE.is_relative_to(ROOT)
+    with pytest.raises(ValueError, match="has no"):
+        with_table("no marks", name, "again")

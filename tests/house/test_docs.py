@@ -14,7 +14,7 @@ from pipeline.cli import app
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 #: Words of a command line up to what ends it in prose or code.
-COMMAND = re.compile(r"\./iec4 ([^`#\n(),;→│]+)")
+COMMAND = re.compile(r"\./iec4 ([^`#&\n(),;→│]+)")
 
 
 def commands_in(text: str) -> list[list[str]]:
@@ -30,6 +30,8 @@ def unknown_in(words: list[str]) -> str | None:
     """The first word that is neither a command nor an option of it."""
     command: Any = typer.main.get_command(app)
     for word in words:
+        if hasattr(command, "unless_named") and word not in command.commands:
+            command = command.commands[command.unless_named]
         if word.startswith("-"):
             options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
             if word.split("=")[0] not in options | {"--help", "-h"}:
@@ -69,3 +71,5 @@ def test_an_unknown_command_or_option_would_be_found() -> None:
     assert unknown_in(["lab", "inject", "x"]) == "inject"
     assert unknown_in(["run", "--lab", "x", "--fast"]) == "--fast"
     assert unknown_in(["lab", "fault", "inject", "x"]) is None
+    assert unknown_in(["report", "--run", "x"]) is None
+    assert unknown_in(["report", "x", "--fast"]) == "--fast"

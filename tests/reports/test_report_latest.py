@@ -38,6 +38,12 @@ def test_latest_leads_to_the_newest_and_is_replaced_whole(runs):
     assert names(runs[0].parent) == sorted([*(r.name for r in runs), "latest"])
 
 
+def test_the_link_itself_is_never_made_to_lead_to_itself(runs):
+    link = point(runs[0])
+    assert point(link) == link
+    assert link.resolve() == runs[0]
+
+
 def test_what_is_no_link_is_not_replaced(runs):
     (runs[0].parent / "latest").mkdir()
     with pytest.raises(FileExistsError, match="is no link"):
