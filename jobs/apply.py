@@ -6,9 +6,12 @@ which are gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
+
+import jenkins
 
 from jobs.config_xml import XmlRefused, parse
 from jobs.diff import Drift, compare
@@ -64,10 +67,11 @@ def put(client: Client, name: str, rendered: str) -> State:
         if found.state == "same":
             return first
         try:
-            if found.state == "missing":
-                client.jobs.create_job(name, rendered)
-            else:
-                client.jobs.reconfig_job(name, rendered)
+            with _in_our_words(name):
+                if found.state == "missing":
+                    client.jobs.create_job(name, rendered)
+                else:
+                    client.jobs.reconfig_job(name, rendered)
         except AnswerLost:
             if attempt == TRIES - 1:
                 raise
@@ -97,7 +101,8 @@ def delete(client: Client, name: str) -> None:
     """Delete a job and its builds; one that is gone already is fine."""
     for _ in range(TRIES):
         try:
-            client.jobs.delete_job(name)
+            with _in_our_words(name):
+                client.jobs.delete_job(name)
         except NotFound:
             return
         except AnswerLost as lost:
@@ -105,6 +110,17 @@ def delete(client: Client, name: str) -> None:
         else:
             return
     raise last
+
+
+@contextmanager
+def _in_our_words(name: str) -> Iterator[None]:
+    """python-jenkins' own errors as ours: a folder that is not there, a name in another case."""
+    try:
+        yield
+    except JenkinsError:
+        raise
+    except jenkins.JenkinsException as error:
+        raise JenkinsError(f"{name}: python-jenkins gave up", found=str(error)) from None
 
 
 def _config(client: Client, name: str) -> str:

@@ -308,10 +308,11 @@ def _refusal(response: requests.Response, status: int) -> JenkinsError:
             advice="give the account this permission, or use another one",
         )
     if status in (401, 403):
+        known = "Authorization" in response.request.headers
         return CredentialsRefused(
             f"Jenkins refused {asked}",
-            found=f"{status} {said}",
-            advice="check the user and the token that is referred to",
+            found=f"{status} {said}" + ("" if known else ", to an anonymous caller"),
+            advice="check the account and its token" if known else "log in: --user and --token",
         )
     if status == 404:
         return NotFound(

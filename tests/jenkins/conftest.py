@@ -42,8 +42,8 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Client]:
 
 @dataclass(frozen=True)
 class Server:
-    """A Jenkins that runs jobs: the one at JENKINS_URL (with JENKINS_USER and JENKINS_TOKEN), or
-    the embedded one. ``prefix`` begins the names of the jobs that these tests make."""
+    """A Jenkins that runs jobs: the one at JENKINS_URL when JENKINS_USER and JENKINS_TOKEN say as
+    whom, else the embedded one. ``prefix`` begins the names of the jobs that these tests make."""
 
     url: str
     user: str
@@ -64,8 +64,9 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     prefix = f"iec4-test-{os.urandom(4).hex()}"
-    if url := os.environ.get("JENKINS_URL"):
-        found = Server(url, os.environ["JENKINS_USER"], "env:JENKINS_TOKEN", prefix)
+    url, user = os.environ.get("JENKINS_URL"), os.environ.get("JENKINS_USER")
+    if url and user:  # a build on a Jenkins has the URL alone
+        found = Server(url, user, "env:JENKINS_TOKEN", prefix)
         yield found
         _remove_jobs(found)
         return

@@ -62,6 +62,12 @@ def test_the_token_goes_ahead_of_any_question(replay, connect):
     assert seen.query == {"tree": "mode"}
 
 
+def test_an_anonymous_caller_is_told_to_log_in(replay, connect):
+    replay.on("GET", "/job/a/api/json", exchange("anonymous-job"))
+    with pytest.raises(CredentialsRefused, match="anonymous caller; log in: --user"):
+        connect(replay.url, user=None).json("job/a/")
+
+
 def with_cookie(crumb, session):
     return Answer(
         200,

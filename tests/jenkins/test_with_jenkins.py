@@ -14,7 +14,7 @@ import pytest
 
 from jobs.apply import delete, look, not_defined, put
 from lab.jenkins.access import job_path
-from lab.jenkins.errors import NotFound, RequestRefused
+from lab.jenkins.errors import JenkinsError, NotFound, RequestRefused
 from lab.jenkins.following import Follower
 from lab.jenkins.triggering import prepare, trigger
 from lab.wait import wait_for
@@ -112,6 +112,11 @@ def test_jobs_in_folders(server):
     assert name in not_defined(client, {})
     assert name not in not_defined(client, {name: ""})
     delete(client, folder)
+
+
+def test_a_folder_that_is_not_there_is_told(server):
+    with pytest.raises(JenkinsError, match="folder for the job does not exist"):
+        put(server.client(), f"{server.prefix}-none/iec4-inner", defined(freestyle("true")))
 
 
 def test_only_jobs_of_ours_are_pruned(server, make):
@@ -310,18 +315,26 @@ def test_secret_values_are_not_shown(server, make, tmp_path):
 def test_apply_diff_and_prune_as_a_person_meets_them(server):
     if server.master is None:
         pytest.skip("makes the suite's own jobs: on the embedded Jenkins only")
+    client = server.client()
     code, out, err = Called(server, "apply", "--dry-run").end()
     assert (code, err) == (0, "")
-    names = [line.partition(":")[0] for line in out.splitlines() if "would be created" in line]
+    names = re.findall("^(.*): would be created$", out, re.MULTILINE)
     assert names
-    assert Called(server, "diff").end()[0] == 1
+    assert not client.jobs.job_exists(names[0])
     assert Called(server, "apply").end()[0] == 0
+    client.post(f"{job_path(names[0])}disable")
     code, out, _ = Called(server, "diff").end()
-    assert code == 0, out
-    assert Called(server, "apply").end()[1].count(": as defined") == len(names)
+    assert code == 1
+    assert re.findall("^(.*): differs", out, re.MULTILINE) == names[:1]
+    assert "/disabled: nobody defined it" in out
     gone = f"{server.prefix}-gone"
-    server.client().jobs.create_job(gone, defined(freestyle("true")))
+    client.jobs.create_job(gone, defined(freestyle("true")))
+    out = Called(server, "apply").end()[1]
+    assert out.count(": as defined") == len(names) - 1
+    assert f"{names[0]}: updated" in out
+    assert f"{gone}: defined no more; left there" in out
     assert f"{gone}: would be deleted" in Called(server, "prune").end()[1]
-    assert f"{gone}: would be deleted" in Called(server, "prune", "--yes", "--dry-run").end()[1]
+    assert client.jobs.job_exists(gone)
     assert f"{gone}: deleted" in Called(server, "prune", "--yes").end()[1]
-    assert f"{gone}" not in Called(server, "diff").end()[1]
+    assert not client.jobs.job_exists(gone)
+    assert client.jobs.job_exists(names[0])
