@@ -101,6 +101,7 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
             if name == "deploy":
                 stages.deploy(directory, opened, progress, remove=remove)
             elif name == "validate":
+                stages.survey(directory, opened, task.systems())
                 stages.validate(directory, task, progress)
             else:
                 stages.perf(directory, task, progress)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from blueprints import model
+from lab import inventory as inventories
+from lab.loopback.lifecycle import down, up
 from tests.pipeline.conftest import Iec4
 
 #: A lab whose first host refuses connections: a stage gets as far as its plan.
@@ -40,3 +43,16 @@ def test_perf_alone_plans_what_it_measures(
     assert state["maturity"] == "mature"
     wanted = {c.id for c in model.load().criteria if c.runner in runners}
     assert {criterion["id"] for criterion in state["planned"]} == wanted
+
+
+def test_validate_alone_writes_down_what_it_met(iec4: Iec4, tmp_path: Path) -> None:
+    """A gate asks for the versions that were found; Jenkins runs the stages one by one."""
+    state = tmp_path / "lab"
+    lab = up(inventories.load("embedded"), state, owner_pid=os.getpid(), ttl_s=300)
+    try:
+        done = iec4("validate", "--lab", str(lab.file), "--run", "run", "--only", "OS-01")
+    finally:
+        down(state)
+    assert done.returncode == 0, done.stderr
+    versions = json.loads((tmp_path / "run" / "run.json").read_text())["versions"]
+    assert {"pytest (tool)", "python (tool)"} <= set(versions)
