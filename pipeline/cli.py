@@ -12,8 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from blueprints.errors import ConfigError, nearest
-from pipeline import report_cli
-from pipeline.options import Json, Quiet, Run
+from pipeline import jobs_cli, report_cli
+from pipeline.options import (
+    DEFAULT_BLUEPRINT,
+    DryRun,
+    Json,
+    MaturityName,
+    Quiet,
+    Run,
+    maturity_of,
+)
 
 app = typer.Typer(
     name="iec4",
@@ -26,10 +34,9 @@ app = typer.Typer(
 )
 lab_app = typer.Typer(no_args_is_help=True, help="The lab: up, status, down, check, scans, faults.")
 fault_app = typer.Typer(no_args_is_help=True, help="Faults of a lab that the suite made.")
-jobs_app = typer.Typer(no_args_is_help=True, help="The Jenkins jobs.")
 app.add_typer(lab_app, name="lab")
 lab_app.add_typer(fault_app, name="fault")
-app.add_typer(jobs_app, name="jobs")
+app.add_typer(jobs_cli.app, name="jobs")
 criteria_app = typer.Typer(no_args_is_help=True, help="Criteria of other blueprints.")
 app.add_typer(criteria_app, name="criteria")
 app.add_typer(report_cli.app, name="report")
@@ -41,13 +48,9 @@ Layer = Annotated[list[str] | None, typer.Option(help="Layers, separated by comm
 FailedFrom = Annotated[
     Path | None, typer.Option(help="Judge again what had no PASS or SKIP in that run.")
 ]
-MaturityName = Annotated[str, typer.Option("--maturity", help="incubation or mature.")]
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
-Site = Annotated[Path | None, typer.Option(help="Your copy of jobs/definitions/site.yaml.")]
-DEFAULT_BLUEPRINT = "iec-type4"
 BENCHES = ("run", "report")
 
 
@@ -96,12 +99,6 @@ def _words(values: list[str] | None) -> tuple[str, ...]:
     return tuple(word for value in values or [] for word in value.split(",") if word)
 
 
-def _maturity(text: str) -> Any:
-    if text not in ("incubation", "mature"):
-        raise ConfigError(f"unknown maturity {text!r}; {nearest(text, ['incubation', 'mature'])}")
-    return text
-
-
 @app.command("run")
 def run_command(
     lab: Lab = None,
@@ -127,7 +124,7 @@ def run_command(
         blueprint=blueprint,
         only=(*_words(only), *commands.not_met_in(failed_from)),
         layers=_words(layer),
-        maturity=_maturity(maturity),
+        maturity=maturity_of(maturity),
         disruptive=disruptive,
         run=run,
         asked=commands.asked(),
@@ -159,7 +156,7 @@ def deploy(
     """
     return _stage(
         "deploy", lab=lab, run=run, blueprint=blueprint, only=_words(only), layers=_words(layer),
-        maturity=_maturity(maturity), remove=remove, dry_run=dry_run, quiet=quiet,
+        maturity=maturity_of(maturity), remove=remove, dry_run=dry_run, quiet=quiet,
     )  # fmt: skip
 
 
@@ -180,7 +177,7 @@ def validate(
     """
     return _stage(
         "validate", lab=lab, run=run, blueprint=blueprint, only=_words(only), layers=_words(layer),
-        maturity=_maturity(maturity), disruptive=disruptive, quiet=quiet,
+        maturity=maturity_of(maturity), disruptive=disruptive, quiet=quiet,
     )  # fmt: skip
 
 
@@ -195,7 +192,7 @@ def perf(
     """
     return _stage(
         "perf", lab=lab, run=run, blueprint=blueprint, only=_words(only),
-        maturity=_maturity(maturity), quiet=quiet,
+        maturity=maturity_of(maturity), quiet=quiet,
     )  # fmt: skip
 
 
@@ -290,7 +287,7 @@ def gate(
     from pipeline import releasing
 
     return releasing.gate(
-        runs, maturity=_maturity(maturity), blueprint=blueprint, exceptions_file=exceptions,
+        runs, maturity=maturity_of(maturity), blueprint=blueprint, exceptions_file=exceptions,
         release=release, output=output, as_json=as_json,
     )  # fmt: skip
 
@@ -420,7 +417,7 @@ def lab_scans(
     """
     from pipeline.scans import take_in
 
-    return take_in(outputs, run, blueprint=blueprint, maturity=_maturity(maturity))
+    return take_in(outputs, run, blueprint=blueprint, maturity=maturity_of(maturity))
 
 
 @fault_app.command("list")
@@ -447,235 +444,3 @@ def fault_clear(
     from pipeline import commands
 
     return commands.fault_set(name, lab, inject=False)
-
-
-@jobs_app.command("render")
-def jobs_render(
-    output: Annotated[Path | None, typer.Option(help="A directory; stdout unless given.")] = None,
-    site: Site = None,
-) -> int:
-    """Render the Jenkins jobs as XML. Example: ./iec4 jobs render --output build/jobs"""
-    from jobs.render import SITE, render
-
-    for name, xml in render(output, site=site or SITE).items():
-        if output is None:
-            print(xml)
-        else:
-            print(output / f"{name}.xml")
-    return 0
-
-
-@jobs_app.command("lint")
-def jobs_lint(site: Site = None) -> int:
-    """Say what the rendered jobs lack. Example: ./iec4 jobs lint"""
-    from pipeline import jenkins_jobs
-
-    return jenkins_jobs.lint(site)
-
-
-JenkinsUrl = Annotated[
-    str | None,
-    typer.Option("--jenkins", envvar="JENKINS_URL", help="Its URL, with a context path."),
-]
-JenkinsUser = Annotated[
-    str | None, typer.Option("--user", envvar="JENKINS_USER", help="The account.")
-]
-JenkinsToken = Annotated[
-    str | None,
-    typer.Option("--token", help="env:NAME or file:PATH; env:JENKINS_TOKEN unless given."),
-]
-JenkinsCa = Annotated[
-    Path | None, typer.Option("--ca", envvar="JENKINS_CA", help="Who vouches for its certificate.")
-]
-
-
-@jobs_app.command("diff")
-def jobs_diff(
-    jenkins: JenkinsUrl = None,
-    user: JenkinsUser = None,
-    token: JenkinsToken = None,
-    ca: JenkinsCa = None,
-    site: Site = None,
-    files: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(metavar="RENDERED SAVED", help="Compare two config.xml files instead."),
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Compare in meaning what is defined with what Jenkins has.
-
-    Example: ./iec4 jobs diff --jenkins https://ci.example.org --user me --json
-    """
-    from lab.jenkins.access import access
-    from pipeline import jenkins_jobs
-
-    if files is not None:
-        return jenkins_jobs.diff_files(*files, as_json=as_json)
-    return jenkins_jobs.diff(access(jenkins, user, token, ca), site, as_json=as_json)
-
-
-@jobs_app.command("apply")
-def jobs_apply(
-    jenkins: JenkinsUrl = None,
-    user: JenkinsUser = None,
-    token: JenkinsToken = None,
-    ca: JenkinsCa = None,
-    site: Site = None,
-    dry_run: DryRun = False,
-) -> int:
-    """Create what Jenkins lacks, change what differs; builds are kept.
-
-    Example: ./iec4 jobs apply --jenkins https://ci.example.org --user me --dry-run
-    """
-    from lab.jenkins.access import access
-    from pipeline import jenkins_jobs
-
-    return jenkins_jobs.apply(access(jenkins, user, token, ca), site, dry_run=dry_run)
-
-
-@jobs_app.command("prune")
-def jobs_prune(
-    jenkins: JenkinsUrl = None,
-    user: JenkinsUser = None,
-    token: JenkinsToken = None,
-    ca: JenkinsCa = None,
-    site: Site = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it they are listed.")] = False,
-    dry_run: DryRun = False,
-) -> int:
-    """Delete jobs of ours that are defined no more, with their builds.
-
-    Example: ./iec4 jobs prune --jenkins https://ci.example.org --user me --yes
-    """
-    from lab.jenkins.access import access
-    from pipeline import jenkins_jobs
-
-    return jenkins_jobs.prune(access(jenkins, user, token, ca), site, yes=yes and not dry_run)
-
-
-@jobs_app.command("trigger")
-def jobs_trigger(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="Its name; FOLDER/NAME in a folder.")],
-    param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A value.")
-    ] = None,
-    secret_param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=REFERENCE", help="A secret value: env:NAME or file:PATH."),
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Follow it; its result is the exit code.")
-    ] = True,
-    stop_on_interrupt: Annotated[
-        bool, typer.Option("--stop-on-interrupt", help="Ctrl-C ends the build, too.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to follow it.")] = 43200,
-    jenkins: JenkinsUrl = None,
-    user: JenkinsUser = None,
-    token: JenkinsToken = None,
-    ca: JenkinsCa = None,
-    dry_run: DryRun = False,
-) -> int:
-    """Have a job built, once, and follow its log.
-
-    Example: ./iec4 jobs trigger iec4-validate-daily-master -p LAYER=paas --wait
-    """
-    from lab.jenkins.access import access
-    from pipeline import jenkins_builds
-
-    return jenkins_builds.trigger(
-        access(jenkins, user, token, ca),
-        job,
-        jenkins_builds.values(param or [], secret_param or []),
-        wait=wait,
-        stop_on_interrupt=stop_on_interrupt,
-        timeout=timeout,
-        dry_run=dry_run,
-    )
-
-
-@jobs_app.command("akraino")
-def jobs_akraino(
-    run: Annotated[Path, typer.Option(envvar="IEC4_RUN", help="A new run directory.")],
-    submission_id: Annotated[int, typer.Option(envvar="SUBMISSION_ID", help="The UI's number.")],
-    lab: Annotated[str, typer.Option(envvar="LAB", help="The lab's silo; snd-NAME: sandbox.")],
-    ui_ip: Annotated[str, typer.Option(envvar="UI_IP", help="HOST[:PORT] of the UI.")],
-    blueprint: Annotated[
-        str, typer.Option("--blueprint", envvar="BLUEPRINT", help="A blueprint's name.")
-    ] = DEFAULT_BLUEPRINT,
-    layer: Annotated[str, typer.Option(envvar="LAYER", help="A layer, or all.")] = "all",
-    version: Annotated[str, typer.Option(envvar="VERSION", help="The blueprint's.")] = "master",
-    optional: Annotated[
-        str, typer.Option(envvar="OPTIONAL", help="true: judge what is not mandatory, too.")
-    ] = "false",
-    labs: Annotated[Path | None, typer.Option(help="Where inventories lie, NAME.yaml.")] = None,
-    nexus: Annotated[str | None, typer.Option(metavar="URL", help="Where to submit.")] = None,
-    credentials: Annotated[
-        str | None, typer.Option(metavar="REF", help="user:password by reference; else netrc.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(metavar="REF", help="The signing key.")] = None,
-    ui_scheme: Annotated[str, typer.Option(help="http or https.")] = "http",
-    maturity: MaturityName = "incubation",
-) -> int:
-    """Do what Akraino's validation UI asks of Jenkins: judge, submit, tell the UI.
-
-    Example: ./iec4 jobs akraino --submission-id 7 --lab inwinstack --ui-ip 192.0.2.7
-    """
-    from pipeline.akraino import Asked, Site, answer
-
-    asked = Asked(submission_id, blueprint, layer, version, lab, optional, ui_ip)
-    site = Site(labs, nexus, credentials, key, ui_scheme)
-    return answer(asked, site, run, maturity=_maturity(maturity))
-
-
-@jobs_app.command("fetch")
-def jobs_fetch(
-    builds: Annotated[
-        list[str], typer.Argument(metavar="JOB/NUMBER...", help="Builds that judged a lab.")
-    ],
-    output: Annotated[Path, typer.Option(help="The directory that gets the run directories.")],
-    jenkins: JenkinsUrl = None,
-    user: JenkinsUser = None,
-    token: JenkinsToken = None,
-    ca: JenkinsCa = None,
-) -> int:
-    """Bring here the runs that builds have archived.
-
-    Example: ./iec4 jobs fetch iec4-validate-daily-master/17 --output results
-    """
-    from lab.jenkins.access import access
-    from pipeline.jenkins_archives import fetch
-
-    words = [word for text in builds for word in text.split()]
-    return fetch(access(jenkins, user, token, ca), words, output)
-
-
-@jobs_app.command("watch")
-def jobs_watch(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="Its name; FOLDER/NAME in a folder.")],
-    number: Annotated[
-        int | None, typer.Argument(metavar="[BUILD]", help="Its number; the last unless given.")
-    ] = None,
-    stop_on_interrupt: Annotated[
-        bool, typer.Option("--stop-on-interrupt", help="Ctrl-C ends the build, too.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to follow it.")] = 43200,
-    jenkins: JenkinsUrl = None,
-    user: JenkinsUser = None,
-    token: JenkinsToken = None,
-    ca: JenkinsCa = None,
-) -> int:
-    """Follow the log of a build to its end; its result is the exit code.
-
-    Example: ./iec4 jobs watch iec4-validate-daily-master 17
-    """
-    from lab.jenkins.access import access
-    from pipeline import jenkins_builds
-
-    return jenkins_builds.watch(
-        access(jenkins, user, token, ca),
-        job,
-        number,
-        stop_on_interrupt=stop_on_interrupt,
-        timeout=timeout,
-    )
