@@ -26,9 +26,9 @@ from lab.wait import wait_for
 from pipeline.releasing import blueprint_of, learn_secrets_of
 from reports.exit_codes import ExitCode
 from reports.results import RunResults, read_results
-from submission import attestation
+from submission import attestation, exceptions
 from submission.akraino_ui import Notification, UiFailed, notify
-from submission.bundle import Bundle, Rules, build, refusals, suites
+from submission.bundle import Bundle, Rules, build, maturity_of, refusals, suites
 from submission.ledger import COMPLETE, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusFailed, NexusRefused
 from submission.rules import release_rules, security_rules
@@ -187,7 +187,10 @@ def _bundle(
     home: Path,
 ) -> Bundle:
     rules = Rules(release_rules(), security_rules())
-    if reasons := refusals(run, blueprint, rules, sandbox=request.sandbox):
+    excepted = exceptions.load(run.blueprint).valid(
+        run.lab, maturity_of(run), datetime.now(UTC).date(), rules.release.exception_notice_days
+    )
+    if reasons := refusals(run, blueprint, rules, sandbox=request.sandbox, excepted=excepted):
         raise Refused(reasons)
     assert run.started is not None, "a run that ended began"
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,8 +121,17 @@ def _robot_tests(run: Path, name: str) -> list[TestCase]:
         raise Unacceptable(f"output.xml of {name} is none: {error}") from None
 
 
-def refusals(run: RunResults, blueprint: Blueprint, rules: Rules, *, sandbox: bool) -> list[str]:
+def refusals(
+    run: RunResults,
+    blueprint: Blueprint,
+    rules: Rules,
+    *,
+    sandbox: bool,
+    excepted: Collection[str] = (),
+) -> list[str]:
     """Why a run must not be submitted, one sentence each.
+
+    ``excepted``: criteria and mandatory tests that may be missing, as the gate calls them.
 
     A run that is not whole is never submitted. A sandbox takes what a release may not be
     made of: an embedded lab, layers that are missing.
@@ -142,12 +151,14 @@ def refusals(run: RunResults, blueprint: Blueprint, rules: Rules, *, sandbox: bo
             f"lab {run.lab} was made by the suite itself: its results show that the suite "
             "works, not that a release does; --sandbox submits them to a sandbox"
         )
-    return found + _missing(run, blueprint, rules)
+    return found + _missing(run, blueprint, rules, excepted)
 
 
-def _missing(run: RunResults, blueprint: Blueprint, rules: Rules) -> list[str]:
+def _missing(
+    run: RunResults, blueprint: Blueprint, rules: Rules, excepted: Collection[str]
+) -> list[str]:
     found = []
-    planned = {c.id for c in run.criteria}
+    planned = {c.id for c in run.criteria} | set(excepted)
     maturity = maturity_of(run)
     for layer in blueprint.layers:
         absent = [
@@ -157,7 +168,7 @@ def _missing(run: RunResults, blueprint: Blueprint, rules: Rules) -> list[str]:
         ]
         if absent:
             found.append(f"mandatory layer {layer} is not whole: {', '.join(absent)} not planned")
-    there = _outputs(run, rules)
+    there = {*_outputs(run, rules), *excepted}
     found += [
         f"mandatory test {layer}/{test} is missing: no output in "
         f"{DIRECTORY}/{layer}/{test}/ of the run directory"

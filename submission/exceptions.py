@@ -86,6 +86,14 @@ class Exceptions:
     releases: tuple[str, ...] = ()
     granted: tuple[Granted, ...] = ()
 
+    def valid(self, lab: str, maturity: Maturity, day: date, notice_days: int) -> set[str]:
+        """The subjects that are excepted in ``lab`` on that day."""
+        return {
+            g.entry.covers
+            for g in self.granted
+            if g.covers(g.entry.covers, lab, maturity) and not g.invalid(day, notice_days)
+        }
+
 
 def load(blueprint: str, file: Path | None = None) -> Exceptions:
     """The exceptions of ``blueprint``, from ``file`` if given; none where there is no file.

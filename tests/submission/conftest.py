@@ -82,6 +82,7 @@ def scan_all(run: Path) -> None:
 
 
 MakeRun = Callable[..., Path]
+Granting = Callable[..., Path]
 
 
 def make_lab_run(
@@ -119,3 +120,26 @@ def lab_run(tmp_path: Path) -> MakeRun:
 def labs(lab_run: MakeRun) -> list[Path]:
     """Good runs of two labs."""
     return [lab_run("inwinstack"), lab_run("lf-cd")]
+
+
+@pytest.fixture
+def granting(tmp_path: Path) -> Granting:
+    """Write a file with one exception; ``granting(covers=…, **what differs)``."""
+
+    def write(**changed: Any) -> Path:
+        entry = {
+            "id": "EX-01",
+            "covers": "SAAS-20",
+            "owner": "the classroom's team",
+            "reason": "the lab has one student host only",
+            "mitigation": "measured by hand on a larger lab",
+            "submitted": "2026-11-01",
+            "approval": {"by": "TSC", "on": "2026-11-05", "reference": "minutes of that day"},
+            "expires": "2027-05-31",
+            **changed,
+        }
+        file = tmp_path / "granted.yaml"
+        file.write_text(json.dumps({"exceptions": [entry]}))  # JSON is YAML
+        return file
+
+    return write

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from robot.api import ExecutionResult
 
 from blueprints.evidence import Verdict
 from reports.results import read_results
+from submission import exceptions
 from submission.attestation import ATTESTATION, mismatches, verified
 from submission.bundle import Bundle, Rules, build, refusals, suites
 from submission.ledger import Refused
@@ -27,6 +28,7 @@ from tests.submission.conftest import (
     BLUEPRINT,
     PLANNED,
     SUITES,
+    Granting,
     MakeRun,
     lynis_log,
     make_lab_run,
@@ -185,6 +187,18 @@ def test_missing_layers_and_tests_are_refused_by_name(lab_run: MakeRun) -> None:
     for part in ("layer saas", "layer paas", "OS-02", "os/lynis", "k8s/kube-hunter"):
         assert part in reasons
     assert refusals(read_results(run), BLUEPRINT, RULES, sandbox=True) == []
+
+
+def test_what_is_excepted_may_be_missing(lab_run: MakeRun, granting: Granting) -> None:
+    run = lab_run("inwinstack")
+    for output in (run / "bluval" / "k8s" / "conformance").iterdir():
+        output.unlink()
+    granted = exceptions.load(BLUEPRINT.name, granting(covers="k8s/conformance"))
+    results = read_results(run)
+    for day, reasons in ((date(2026, 12, 1), 0), (date(2028, 1, 1), 1)):
+        excepted = granted.valid("inwinstack", "incubation", day, 21)
+        found = refusals(results, BLUEPRINT, RULES, sandbox=False, excepted=excepted)
+        assert len(found) == reasons, found
 
 
 def test_what_was_not_judged_is_refused_even_in_a_sandbox(lab_run: MakeRun) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tests.submission.conftest import (
     BLUEPRINT,
     FOUND,
     RECORDED,
+    Granting,
     MakeRun,
     lynis_log,
     scan,
@@ -40,29 +40,6 @@ def judge(
 
 def blocking(gate: Gate) -> dict[str, Line]:
     return {line.subject: line for line in gate.lines if line.blocks}
-
-
-@pytest.fixture
-def granting(tmp_path: Path) -> Callable[..., Path]:
-    """Write a file with one exception; ``granting(covers=…, **what differs)``."""
-
-    def write(**changed: Any) -> Path:
-        entry = {
-            "id": "EX-01",
-            "covers": "SAAS-20",
-            "owner": "the classroom's team",
-            "reason": "the lab has one student host only",
-            "mitigation": "measured by hand on a larger lab",
-            "submitted": "2026-11-01",
-            "approval": {"by": "TSC", "on": "2026-11-05", "reference": "minutes of that day"},
-            "expires": "2027-05-31",
-            **changed,
-        }
-        file = tmp_path / "granted.yaml"
-        file.write_text(json.dumps({"exceptions": [entry]}))  # JSON is YAML
-        return file
-
-    return write
 
 
 def test_two_good_labs_open_the_gate(labs: list[Path]) -> None:
@@ -88,7 +65,7 @@ def test_a_mandatory_criterion_not_met_in_one_lab_blocks(
 
 @pytest.mark.parametrize("verdict", [Verdict.ERROR, None])
 def test_what_could_not_be_judged_blocks_as_such(
-    lab_run: MakeRun, verdict: Verdict | None, granting: Callable[..., Path]
+    lab_run: MakeRun, verdict: Verdict | None, granting: Granting
 ) -> None:
     runs = [lab_run("inwinstack"), lab_run("lf-cd", but={"SAAS-20": verdict})]
     gate = judge(runs, granted=granting(covers="SAAS-20"))
@@ -188,7 +165,7 @@ def test_findings_of_scans_block_one_by_one(labs: list[Path]) -> None:
     assert [line.subject for line in excepted] == ["os/vuls CVE-2016-1585"]
 
 
-def test_an_exception_covers_what_it_names(lab_run: MakeRun, granting: Callable[..., Path]) -> None:
+def test_an_exception_covers_what_it_names(lab_run: MakeRun, granting: Granting) -> None:
     runs = [lab_run("inwinstack", but={"SAAS-20": Verdict.FAIL}), lab_run("lf-cd")]
     gate = judge(runs, granted=granting())
     assert gate.open
@@ -212,7 +189,7 @@ def test_an_exception_covers_what_it_names(lab_run: MakeRun, granting: Callable[
     ids=["expired", "approved early", "late", "own approval"],
 )  # fmt: skip
 def test_an_exception_that_does_not_hold_covers_nothing(
-    lab_run: MakeRun, granting: Callable[..., Path], changed: dict[str, Any], says: str
+    lab_run: MakeRun, granting: Granting, changed: dict[str, Any], says: str
 ) -> None:
     runs = [lab_run("inwinstack", but={"SAAS-20": Verdict.FAIL}), lab_run("lf-cd")]
     found = blocking(judge(runs, granted=granting(**changed)))
@@ -222,16 +199,14 @@ def test_an_exception_that_does_not_hold_covers_nothing(
 
 @pytest.mark.parametrize("covers", ["SAAS-20", "SAAS-99", "os/lynis AUTH-9328"])
 def test_an_exception_that_nothing_needs_blocks(
-    labs: list[Path], granting: Callable[..., Path], covers: str
+    labs: list[Path], granting: Granting, covers: str
 ) -> None:
     found = blocking(judge(labs, granted=granting(covers=covers)))
     assert set(found) == {"EX-01"}
     assert "remove it" in found["EX-01"].says
 
 
-def test_an_exception_for_one_lab_holds_there_only(
-    lab_run: MakeRun, granting: Callable[..., Path]
-) -> None:
+def test_an_exception_for_one_lab_holds_there_only(lab_run: MakeRun, granting: Granting) -> None:
     bad = {"SAAS-20": Verdict.FAIL}
     gate = judge(
         [lab_run("inwinstack", but=bad), lab_run("lf-cd", but=bad)],
