@@ -17,6 +17,8 @@ from pipeline.story import interruptible
 #: judged, what was not built or was cancelled did not run.
 EXIT_CODES = {"SUCCESS": 0, "UNSTABLE": 1, "FAILURE": 1, "ABORTED": 3, "NOT_BUILT": 4}
 CANCELLED = 4
+#: Seconds that Jenkins may be away while a build is followed: a restart with new plugins.
+AWAY_S = 1800.0
 INTERRUPTED = 130
 
 
@@ -56,7 +58,7 @@ def trigger(
     dry_run: bool,
 ) -> int:
     """Ask for a build; with ``wait`` follow it, its result is the exit code."""
-    client = Client(access, notice=tell)
+    client = Client(access, notice=tell, patience=min(AWAY_S, timeout))
     request = prepare(client, job, given)
     if dry_run:
         print(f"POST {access.base}{request.path} with {', '.join(given) or 'no parameters'}")
@@ -78,7 +80,7 @@ def watch(
     access: Access, job: str, number: int | None, *, stop_on_interrupt: bool, timeout: float
 ) -> int:
     """Follow a build that was triggered by whomever; the last one unless ``number`` is given."""
-    client = Client(access, notice=tell)
+    client = Client(access, notice=tell, patience=min(AWAY_S, timeout))
     if number is None:
         number = int(client.json(f"{job_path(job)}lastBuild/", tree="number")["number"])
     follower = Follower(client, log=show, notice=tell, timeout=timeout)

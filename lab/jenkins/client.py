@@ -39,7 +39,7 @@ CONNECT_S, ANSWER_S = 5.0, 20.0
 PATIENCE_S = 300.0
 #: Seconds that a Jenkins may be away which has not answered at all yet: the URL may be wrong.
 FIRST_PATIENCE_S = 15.0
-#: Seconds in which refused credentials count as a part of starting up. Recorded: 1 to 3 s of
+#: Seconds in which refused credentials, and failing reads, count as a part of a restart. Recorded: 1 to 3 s of
 #: 401 and 403 for a valid token, in the midst of 503 (startup-503).
 SHAKY_S = 30.0
 #: Seconds between two tries, at most.
@@ -199,11 +199,14 @@ class Client:
             self._shaky_until = 0.0
             return _unmoved(response, self.access.base)
         refusal = _refusal(response, status)
-        if isinstance(refusal, CredentialsRefused):
+        may_pass = isinstance(refusal, CredentialsRefused) or (
+            status == 500 and response.request.method == "GET"
+        )
+        if may_pass:
             if self._logged_in and not self._shaky_until:
                 self._shaky_until = time.monotonic() + SHAKY_S
             if time.monotonic() < self._shaky_until:
-                raise _Away(f"{status} {_said(response)}, as a starting Jenkins says")
+                raise _Away(f"{status} {_said(response)}, as Jenkins says in a restart")
         raise refusal
 
     def _fetch_crumb(self) -> dict[str, str] | None:

@@ -117,8 +117,11 @@ def test_a_starting_jenkins_is_waited_for_and_asked_once(replay, connect):
     ] * 2
 
 
-def test_credentials_that_were_good_may_be_refused_in_a_restart(replay, connect):
-    replay.on("GET", "/api/json", ROOT, exchange("root-api-wrong-token"), ROOT)
+@pytest.mark.parametrize(
+    "passing", [exchange("root-api-wrong-token"), Answer(500)], ids=["401", "500"]
+)
+def test_what_was_good_may_be_refused_in_a_restart(replay, connect, passing):
+    replay.on("GET", "/api/json", ROOT, passing, ROOT)
     client = connect(replay.url)
     client.json("")
     client.json("")
