@@ -39,8 +39,8 @@ CONNECT_S, ANSWER_S = 5.0, 20.0
 PATIENCE_S = 300.0
 #: Seconds that a Jenkins may be away which has not answered at all yet: the URL may be wrong.
 FIRST_PATIENCE_S = 15.0
-#: Seconds in which refused credentials, and failing reads, count as a part of a restart. Recorded: 1 to 3 s of
-#: 401 and 403 for a valid token, in the midst of 503 (startup-503).
+#: Seconds in which refused credentials, and failing reads, count as a part of a restart.
+#: Recorded: 1 to 3 s of 401 and 403 for a valid token, in the midst of 503 (startup-503).
 SHAKY_S = 30.0
 #: Seconds between two tries, at most.
 SLOWEST_S = 2.0
