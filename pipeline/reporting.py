@@ -8,8 +8,18 @@ from pathlib import Path
 from blueprints.errors import ConfigError
 from reports.compare import compare as comparison_of
 from reports.files import write_whole
-from reports.results import read_results
+from reports.results import RunResults, read_results
 from reports.runs import read_runs
+
+
+def read(path: Path) -> RunResults:
+    """The results in a run directory, in an archive of one, or in a bundle."""
+    if path.is_file():
+        from submission.bundle_results import is_bundle, read_bundle
+
+        if is_bundle(path):
+            return read_bundle(path)
+    return read_results(path)
 
 
 def compare(
@@ -24,10 +34,8 @@ def compare(
     """Print the comparison; returns 1 when something got worse."""
     from reports import compare_page
 
-    earlier = read_runs(history).runs if history else ()
-    found = comparison_of(
-        read_results(before), read_results(after), history=earlier, percent=percent
-    )
+    earlier = read_runs(history, read).runs if history else ()
+    found = comparison_of(read(before), read(after), history=earlier, percent=percent)
     if html is not None:
         _write(html, compare_page.as_html(found))
     print(compare_page.as_json(found) if as_json else compare_page.as_text(found).rstrip("\n"))
@@ -51,7 +59,7 @@ def trend(paths: Sequence[Path], *, html: Path | None, as_json: bool) -> int:
     from reports import trend_page
     from reports.trend import trend as trend_of
 
-    found = trend_of(read_runs(paths))
+    found = trend_of(read_runs(paths, read))
     if html is not None:
         _write(html, trend_page.as_html(found))
     print(trend_page.as_json(found) if as_json else trend_page.as_text(found).rstrip("\n"))

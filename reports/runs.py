@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -123,9 +123,10 @@ def _series(lane: Lane, figure: Figure) -> Series:
     return Series(lane, figure)
 
 
-def read_runs(paths: Sequence[Path]) -> Runs:
+def read_runs(paths: Sequence[Path], read: Callable[[Path], RunResults] = read_results) -> Runs:
     """Read runs, archives of runs, and all of these that lie directly in a directory.
 
+    ``read`` may know more kinds of archives; it raises `ConfigError` for what it cannot read.
     Raises `ConfigError` when there is none. A run that lies there twice, as directory and as
     archive, counts once.
     """
@@ -136,7 +137,7 @@ def read_runs(paths: Sequence[Path]) -> Runs:
         raise ConfigError(f"{len(places)} runs are more than {LIMIT}; name fewer")
     for place in places:
         try:
-            run = read_results(place)
+            run = read(place)
         except ConfigError as error:
             unread.append(str(error))
             continue
