@@ -14,7 +14,13 @@ from lab.loopback import lifecycle
 from lab.session import Lab
 from lab.wait import wait_for
 from tests.jenkins_double.running import Master, alive, freestyle, running_master
-from tests.jenkins_double.test_running_builds import ARCHIVER, hanging, pids
+from tests.jenkins_double.test_running_builds import (
+    ARCHIVER,
+    CLEANING_UP,
+    hanging,
+    pids,
+    stop_when,
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,12 @@ def test_stop_ends_everything_on_the_host(tmp_path: Path, master: Master) -> Non
     master.ask("POST", f"/job/stopped/{number}/stop")
     assert master.ended("stopped", number)["result"] == "ABORTED"
     wait_for("their end", lambda: not [p for p in processes if alive(p)], timeout=5)
+
+
+def test_a_stopped_step_has_time_to_clean_up(master: Master) -> None:
+    master.create("cleaning", freestyle(CLEANING_UP, label="dc"))
+    stop_when(master, "cleaning", "holding now\n")
+    assert "\nreleased at last\n" in master.console("cleaning")
 
 
 def test_a_busy_agent_keeps_the_next_build_waiting(tmp_path: Path, master: Master) -> None:

@@ -87,6 +87,28 @@ def test_stop_ends_everything_that_the_build_started(tmp_path: Path, shared_mast
     assert "Aborted by admin" in shared_master.console("stopped")
 
 
+#: A step that takes its time to clean up when it is told to end.
+CLEANING_UP = """trap 'sleep 2; echo "released at last"; exit 1' TERM
+echo "holding now"
+sleep 60 &
+wait
+"""
+
+
+def test_a_stopped_step_has_time_to_clean_up(shared_master: Master) -> None:
+    shared_master.create("cleaning", freestyle(CLEANING_UP))
+    stop_when(shared_master, "cleaning", "holding now\n")
+    assert "\nreleased at last\n" in shared_master.console("cleaning")
+
+
+def stop_when(master: Master, name: str, says: str) -> None:
+    """Start a job, stop it when it says something, and wait for its end."""
+    number = master.build_of(master.trigger(name))["number"]
+    wait_for(says, lambda: f"\n{says}" in master.console(name, number), timeout=10)
+    master.ask("POST", f"/job/{name}/{number}/stop")
+    assert master.ended(name, number)["result"] == "ABORTED"
+
+
 def test_a_build_s_daemons_end_with_it(tmp_path: Path, shared_master: Master) -> None:
     daemon = f"setsid sh -c 'echo $$ >>{tmp_path}/pids; exec sleep 90' &\nsleep 0.3"
     shared_master.create("daemons", freestyle(daemon))
@@ -275,6 +297,8 @@ def test_a_kill_loses_nothing_and_leaves_no_process(tmp_path: Path, master: Mast
     assert master.console("cut", number).endswith("Finished: ABORTED\n")
     assert master.build_of(waiting)["number"] == 1, "the item keeps its id over the restart"
     assert master.trigger("later") > waiting
+    found = master.get("/job/cut/api/json")
+    assert (found["nextBuildNumber"], found["inQueue"]) == (number + 1, False), "it is run once"
 
 
 def test_everything_acknowledged_is_there_after_a_kill(master: Master) -> None:
