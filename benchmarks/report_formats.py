@@ -11,16 +11,16 @@ from pathlib import Path
 from reports import matrix_page
 from reports.matrix import matrix
 from reports.results import read_results
-from reports.write import write_reports
+from reports.write import write_texts
 from submission.suites import Suite, case_of, write_suite
 
 
 def main(run: Path, target: Path) -> None:
-    """Write table, JUnit and JSON into ``run``, matrix and the BluVal tree into ``target``."""
+    """Write table, JUnit, JSON, matrix and the BluVal tree into ``target``, a new directory."""
     target.mkdir()
-    if problems := write_reports(run):
-        raise SystemExit("\n".join(problems))
     results = read_results(run)
+    if problems := write_texts(results, target):
+        raise SystemExit("\n".join(problems))
     traced = matrix(results)
     (target / "matrix.txt").write_text(matrix_page.as_text(traced))
     (target / "matrix.json").write_text(matrix_page.as_json(traced))

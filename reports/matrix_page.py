@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
         "embedded": matrix.run.embedded,
         "conclusion": conclusion(matrix),
         "rows": [
-            {**asdict(row), "evidence": [{"name": n, "path": p} for n, p in row.evidence]}
+            {**vars(row), "evidence": [{"name": n, "path": p} for n, p in row.evidence]}
             for row in matrix.rows
         ],
         "gaps": list(matrix.gaps),

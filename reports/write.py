@@ -32,17 +32,23 @@ def write_reports(run: Path, *, tools: tuple[Path, Path] | None = None) -> list[
     Raises `ConfigError` when ``run`` is no run directory.
     """
     results = read_results(run)
-    problems = []
-    for name, render in _WRITERS.items():
-        try:
-            write_whole(run / name, render(results))
-        except Exception as error:  # noqa: BLE001  a defect in one report must not cost the others
-            problems.append(f"{name} was not written: {type(error).__name__}: {error}")
+    problems = write_texts(results, run)
     if tools is not None:
         node, node_modules = tools
         try:
             generate(results, run / HTML, node=node, node_modules=node_modules)
         except (AllureFailed, OSError) as error:
             (run / HTML).unlink(missing_ok=True)  # one of an earlier call would be stale
-            problems.append(str(error))
-    return [one_line(problem) for problem in problems]
+            problems.append(one_line(str(error)))
+    return problems
+
+
+def write_texts(results: RunResults, directory: Path) -> list[str]:
+    """Write everything but the Allure report; returns a sentence for each that failed."""
+    problems = []
+    for name, render in _WRITERS.items():
+        try:
+            write_whole(directory / name, render(results))
+        except Exception as error:  # noqa: BLE001  a defect in one report must not cost the others
+            problems.append(one_line(f"{name} was not written: {type(error).__name__}: {error}"))
+    return problems

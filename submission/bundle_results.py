@@ -17,6 +17,7 @@ from blueprints.errors import ConfigError
 from blueprints.evidence import Measurement, Verdict
 from reports.bands import limit_of
 from reports.results import CriterionResult, RunResults
+from reports.runfiles import ARCHIVE_BYTES
 from reports.text import one_line
 from submission.bundle import OWN
 from submission.suites import RUN
@@ -31,6 +32,8 @@ _STATE = re.compile(r"(FAIL|ERROR|NONE): (.*)")
 def is_bundle(path: Path) -> bool:
     """Whether ``path`` is a zip file with a BluVal results tree in it."""
     try:
+        if path.stat().st_size > ARCHIVE_BYTES:
+            return False
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
