@@ -125,6 +125,11 @@ def survey(run: RunDirectory, lab: Lab, systems: Collection[str]) -> None:
 
         with suppress(LabError):  # its liveness criterion will say so
             found["openvidu (found)"] = probe(lab)
+    if "jenkins" in systems:
+        from lab.jenkins import probe as jenkins
+
+        with suppress(LabError):
+            found["jenkins (found)"] = jenkins.probe(lab)
     run.state.versions |= found
     run.save()
 
