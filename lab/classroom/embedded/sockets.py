@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -193,5 +194,10 @@ async def serve_socket(
     await socket.prepare(request)
     transport = request.transport
     if transport is not None:
-        await Conversation(socket, rooms, server_secret, give_up=transport.abort).serve()
+
+        def give_up() -> None:
+            with suppress(AttributeError):  # asyncio's TLS transport, when it is closed already
+                transport.abort()
+
+        await Conversation(socket, rooms, server_secret, give_up=give_up).serve()
     return socket
