@@ -203,8 +203,8 @@ def running_master(
     with socket.create_server((ADDRESS, 0)) as probe:
         port = probe.getsockname()[1]
     master = Master(home, port, context, options, ready)
-    master.start()
     try:
+        master.start()
         yield master
         assert "Traceback" not in master.log, master.log
     finally:
