@@ -12,11 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from blueprints.errors import ConfigError, nearest
-from pipeline import jobs_cli, report_cli
+from pipeline import jobs_cli, lab_cli, release_cli, report_cli
 from pipeline.options import (
     DEFAULT_BLUEPRINT,
+    BlueprintName,
     DryRun,
     Json,
+    Lab,
     MaturityName,
     Quiet,
     Run,
@@ -32,17 +34,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lab_app = typer.Typer(no_args_is_help=True, help="The lab: up, status, down, check, scans, faults.")
-fault_app = typer.Typer(no_args_is_help=True, help="Faults of a lab that the suite made.")
-app.add_typer(lab_app, name="lab")
-lab_app.add_typer(fault_app, name="fault")
+app.add_typer(lab_cli.app, name="lab")
 app.add_typer(jobs_cli.app, name="jobs")
-criteria_app = typer.Typer(no_args_is_help=True, help="Criteria of other blueprints.")
-app.add_typer(criteria_app, name="criteria")
 app.add_typer(report_cli.app, name="report")
+app.add_typer(release_cli.app)
 
-Lab = Annotated[str | None, typer.Option(help="A lab's name, or its inventory file.")]
-BlueprintName = Annotated[str, typer.Option("--blueprint", help="A blueprint's name or file.")]
 Only = Annotated[list[str] | None, typer.Option(help="Criterion ids, separated by commas.")]
 Layer = Annotated[list[str] | None, typer.Option(help="Layers, separated by commas.")]
 FailedFrom = Annotated[
@@ -150,7 +146,7 @@ def deploy(
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> int:
-    """Deploy the systems onto the lab's hosts; plan what the run's later stages judge.
+    """Deploy systems onto the hosts; plan what is judged.
 
     Example: ./iec4 deploy --lab my-lab.yaml --dry-run
     """
@@ -207,7 +203,7 @@ def prove(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
-    """Prove that criteria can fail: clean PASS, fault FAIL, cleared PASS.
+    """Prove criteria: PASS, with a fault FAIL, then PASS.
 
     Example: ./iec4 prove PAAS-03
     """
@@ -260,187 +256,3 @@ def bench(
 
     code: int = import_module(f"benchmarks.{name}").main(json=as_json, write=write)
     return code
-
-
-@app.command()
-def gate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
-    maturity: MaturityName = "incubation",
-    blueprint: Annotated[
-        str | None, typer.Option("--blueprint", help="The runs' own unless given.")
-    ] = None,
-    exceptions: Annotated[
-        Path | None, typer.Option(help="Another file than blueprints/exceptions/BLUEPRINT.yaml.")
-    ] = None,
-    release: Annotated[
-        str | None, typer.Option(metavar="DAY", help="The day of the release; today unless given.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Where the page goes; the newest run unless given.")
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Say what blocks a release, on the evidence of runs in two labs.
-
-    Example: ./iec4 gate results/lab-a results/lab-b --maturity incubation
-    """
-    from pipeline import releasing
-
-    return releasing.gate(
-        runs, maturity=maturity_of(maturity), blueprint=blueprint, exceptions_file=exceptions,
-        release=release, output=output, as_json=as_json,
-    )  # fmt: skip
-
-
-@app.command()
-def submit(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    version: Annotated[str, typer.Option(help="The blueprint's version.")] = "master",
-    silo: Annotated[
-        str | None, typer.Option(help="The lab's name on Nexus; the run's lab unless given.")
-    ] = None,
-    lab: Annotated[
-        str | None, typer.Option(help="The run's inventory, whose secrets must not be sent.")
-    ] = None,
-    blueprint: Annotated[
-        str | None, typer.Option("--blueprint", help="The run's own unless given.")
-    ] = None,
-    sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="To a silo snd-...: embedded labs, parts of a run.")
-    ] = False,
-    key: Annotated[
-        str | None, typer.Option(metavar="REF", help="Signing key (Ed25519), env:NAME, file:PATH.")
-    ] = None,
-    nexus: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where to; nothing is sent without it.")
-    ] = None,
-    credentials: Annotated[
-        str | None, typer.Option(metavar="REF", help="user:password by reference; else netrc.")
-    ] = None,
-    ui: Annotated[
-        str | None, typer.Option(metavar="URL", help="The validation UI to tell.")
-    ] = None,
-    submission_id: Annotated[
-        int | None, typer.Option(envvar="SUBMISSION_ID", help="As the UI gave it to Jenkins.")
-    ] = None,
-    dry_run: DryRun = False,
-) -> int:
-    """Bundle, sign and upload a run's results for Akraino.
-
-    Example: ./iec4 submit results/latest --key file:release.pem --nexus https://nexus.example.org
-    """
-    from pipeline import submitting
-
-    return submitting.submit(
-        submitting.Request(
-            run, version, silo, lab, blueprint, sandbox, key, nexus, credentials, ui,
-            submission_id, dry_run,
-        )
-    )  # fmt: skip
-
-
-@app.command()
-def verify(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run that was submitted.")],
-    key: Annotated[Path | None, typer.Option(help="The signer's public key, a PEM file.")] = None,
-) -> int:
-    """Check a bundle offline: its signature and every file.
-
-    Example: ./iec4 verify results/latest --key release.pub.pem
-    """
-    from pipeline import submitting
-
-    return submitting.verify_bundle(bundle, key)
-
-
-@criteria_app.command("import")
-def criteria_import(
-    file: Annotated[Path, typer.Argument(help="Upstream's bluval-BLUEPRINT.yaml.")],
-    tests: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where its Robot suites lie.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="The blueprint's file; BLUEPRINT.yaml unless given.")
-    ] = None,
-) -> int:
-    """Make a blueprint of a BluVal layer file.
-
-    Example: ./iec4 criteria import bluval-rec.yaml --tests validation/tests
-    """
-    from pipeline import criteria
-
-    return criteria.import_bluval(file, tests, output)
-
-
-@lab_app.command("up")
-def lab_up() -> int:
-    """Start the embedded lab's hosts. Example: ./iec4 lab up"""
-    from pipeline import commands
-
-    return commands.lab_up()
-
-
-@lab_app.command("status")
-def lab_status(as_json: Json = False) -> int:
-    """Show the embedded lab's hosts. Example: ./iec4 lab status"""
-    from pipeline import commands
-
-    return commands.lab_status(as_json=as_json)
-
-
-@lab_app.command("down")
-def lab_down() -> int:
-    """End the embedded lab, all of it. Example: ./iec4 lab down"""
-    from pipeline import commands
-
-    return commands.lab_down()
-
-
-@lab_app.command("check")
-def lab_check(lab: Lab = None, as_json: Json = False) -> int:
-    """Try every host and endpoint. Example: ./iec4 lab check --lab my-lab.yaml"""
-    from pipeline import commands
-
-    return commands.lab_check(lab, as_json=as_json)
-
-
-@lab_app.command("scans")
-def lab_scans(
-    outputs: Annotated[Path, typer.Argument(help="LAYER/TEST/ with a scanner's files below it.")],
-    run: Run = None,
-    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
-    maturity: MaturityName = "incubation",
-) -> int:
-    """Judge what Lynis, Vuls, kube-hunter and conformance said; take it into a run.
-
-    Example: ./iec4 lab scans my-scans --run results/latest
-    """
-    from pipeline.scans import take_in
-
-    return take_in(outputs, run, blueprint=blueprint, maturity=maturity_of(maturity))
-
-
-@fault_app.command("list")
-def fault_list() -> int:
-    """List the faults. Example: ./iec4 lab fault list"""
-    from pipeline import commands
-
-    return commands.fault_list()
-
-
-@fault_app.command("inject")
-def fault_inject(name: str, lab: Lab = None) -> int:
-    """Inject a fault. Example: ./iec4 lab fault inject tars.lookup-empty"""
-    from pipeline import commands
-
-    return commands.fault_set(name, lab, inject=True)
-
-
-@fault_app.command("clear")
-def fault_clear(
-    name: Annotated[str, typer.Argument(help="A fault; all unless given.")] = "", lab: Lab = None
-) -> int:
-    """Clear a fault, or all. Example: ./iec4 lab fault clear"""
-    from pipeline import commands
-
-    return commands.fault_set(name, lab, inject=False)

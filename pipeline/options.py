@@ -11,6 +11,8 @@ from blueprints.errors import ConfigError, nearest
 
 DEFAULT_BLUEPRINT = "iec-type4"
 
+Lab = Annotated[str | None, typer.Option(help="A lab's name, or its inventory file.")]
+BlueprintName = Annotated[str, typer.Option("--blueprint", help="A blueprint's name or file.")]
 Run = Annotated[Path | None, typer.Option(envvar="IEC4_RUN", help="The run directory.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Results as one JSON document.")]
