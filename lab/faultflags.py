@@ -6,10 +6,20 @@ at once, survives their restart, and needs no control port. This module travels 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 #: Where a host keeps its fault flags, from the account's home directory.
 DIRECTORY = Path(".iec4/faults")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``name`` is ``<layer or system>.<what-goes-wrong>``; ``roles`` are the hosts it is on."""
+
+    name: str
+    roles: tuple[str, ...]
+    does: str
 
 
 class FaultFlags:

@@ -6,30 +6,19 @@ flip (its blast radius) stands in the blueprint; here stands what it does, and w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from blueprints.errors import ConfigError, nearest
-from lab.faultflags import DIRECTORY
+from lab.classroom.faults import FAULTS as CLASSROOM
+from lab.faultflags import DIRECTORY, Fault
 from lab.inventory import Inventory
-
-
-@dataclass(frozen=True)
-class Fault:
-    """``name`` is ``<layer or system>.<what-goes-wrong>``; ``roles`` are the hosts it is on."""
-
-    name: str
-    roles: tuple[str, ...]
-    does: str
+from lab.jenkins.faults import FAULTS as JENKINS
+from lab.loopback.faults import FAULTS as HOSTS
+from lab.tars.faults import FAULTS as TARS
 
 
 def catalogue() -> dict[str, Fault]:
     """Every fault by name."""
-    from lab.classroom.faults import FAULTS as CLASSROOM
-    from lab.jenkins.faults import FAULTS as JENKINS
-    from lab.loopback.faults import FAULTS as HOSTS
-    from lab.tars.faults import FAULTS as TARS
-
     return {fault.name: fault for fault in (*HOSTS, *TARS, *CLASSROOM, *JENKINS)}
 
 

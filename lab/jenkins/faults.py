@@ -6,7 +6,7 @@ criterion judges, and leaves what is needed to get there as it is.
 
 from __future__ import annotations
 
-from lab.faults import Fault
+from lab.faultflags import Fault
 
 _ROLES = ("jenkins-master",)
 

@@ -5,7 +5,7 @@ All are on the role ``dc``, which no system stands on: other layers are unharmed
 
 from __future__ import annotations
 
-from lab.faults import Fault
+from lab.faultflags import Fault
 
 _ROLES = ("dc",)
 

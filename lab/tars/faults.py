@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.faults import Fault
+from lab.faultflags import Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault("tars.echo-wrong", ("tars-agent",), "the echo servant returns altered values"),
