@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,6 @@ from blueprints.model import Blueprint, Criterion, Maturity
 from lab.errors import LabError
 
 SCHEMA = 1
-_NAME = re.compile(r"^\d{8}T\d{6}Z-")
 
 
 def now() -> str:
@@ -173,8 +171,3 @@ class RunDirectory:
         finally:
             stage.ended = now()
             self.save()
-
-
-def is_run_name(name: str) -> bool:
-    """Whether a directory's name is one that `RunDirectory.create` gives."""
-    return bool(_NAME.match(name))
