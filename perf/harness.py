@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import time
+from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -63,19 +64,19 @@ class LoadUser(User):
         self._pace = self.load.new_pace()
 
     @classmethod
+    @abstractmethod
     def arranged(cls, host: str | None, plan: LoadPlan) -> AbstractContextManager[Any]:
         """What all users share, made once: yields `Load.target`; ``host`` is ``--host``.
 
         Raises `LabError` or `ConfigError`: then there is no load.
         """
-        raise NotImplementedError
 
     def prepare(self) -> None:
         """Before an action, while its time has not come."""
 
+    @abstractmethod
     def act(self) -> None:
         """The action that is timed. Raises `LabError` or `OSError` when it failed."""
-        raise NotImplementedError
 
     def settle(self) -> None:
         """After an action that succeeded."""

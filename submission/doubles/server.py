@@ -6,6 +6,7 @@ import contextlib
 import socket
 import sys
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -46,7 +47,7 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Double:
+class Double(ABC):
     """A server that answers on a free port of ``127.0.0.1`` while it is entered.
 
     ``requests`` are all that it was asked, in order.
@@ -63,8 +64,9 @@ class Double:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    @abstractmethod
     def answer(self, request: Request) -> Answer:
-        raise NotImplementedError
+        """What this request gets."""
 
     def __enter__(self) -> Any:
         self._thread.start()

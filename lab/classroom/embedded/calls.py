@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,11 +13,12 @@ from lab.classroom.signalling import ABSENT, Code, Failure, Request, Result
 T = TypeVar("T")
 
 
-class CallFailed(Exception):
-    """A call is answered by an error; `failure` gives the frame."""
+class CallFailed(Exception, ABC):
+    """A call is answered by an error."""
 
+    @abstractmethod
     def failure(self, request: Request, rpc_session: str) -> Failure:
-        raise NotImplementedError
+        """The frame that answers."""
 
 
 class Thrown(CallFailed):
