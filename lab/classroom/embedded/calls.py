@@ -50,7 +50,7 @@ class Defect(CallFailed):
         return Failure.defect(request.id, self.exception, self.text)
 
 
-class Silence(CallFailed):
+class Silence(Exception):
     """The real server never answers this call."""
 
 
