@@ -42,7 +42,7 @@ def test_a_busy_generator_spoils_its_window() -> None:
     result = toy("busy").run(PLAN)
     assert not result.window_valid
     assert result.generator.oversleep_p99_us > 10_000
-    assert result.generator.cpu_percent > 30  # of a core that others may use too
+    assert result.generator.cpu_percent > 10  # of a core that much else may use
 
 
 def test_a_server_that_hangs_from_the_start_is_told_apart_from_no_load() -> None:
