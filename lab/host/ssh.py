@@ -102,7 +102,8 @@ class SshHost(Host):
             started = time.monotonic()
             self._start(channel, line)
             if stdin is None:
-                channel.shutdown_write()
+                with suppress(EOFError, OSError, paramiko.SSHException):
+                    channel.shutdown_write()  # a connection lost here shows below
             else:
                 threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
             outputs = (
