@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from blueprints.errors import ConfigError, nearest
+from blueprints.errors import ConfigError, Unshown, nearest
 
 
 class Model(BaseModel):
@@ -97,7 +97,8 @@ def _sentence(model: type[BaseModel], error: Any) -> str:
     if error["type"] == "missing":
         return f"{path} is missing"
     message = error["msg"].removeprefix("Value error, ")
-    found = error.get("input")
+    refusal = error.get("ctx", {}).get("error")
+    found = None if isinstance(refusal, Unshown) else error.get("input")
     shown = f"; found {found!r}" if isinstance(found, str | int | float | bool) else ""
     return f"{path}: {message[0].lower()}{message[1:]}{shown}" if path else message
 

@@ -10,6 +10,10 @@ class ConfigError(Exception):
     """Wrong usage or configuration (exit code 2). Its text is one line for a person."""
 
 
+class Unshown(ValueError):
+    """Refuses a value of a configuration that is not repeated: a secret may be in it."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """ ", did you mean …?" with the nearest names, or the known ones when none is near."""
     known = sorted(known)

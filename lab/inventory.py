@@ -8,7 +8,6 @@ which kind of lab it works on, except through capabilities and the recipe that i
 from __future__ import annotations
 
 import ipaddress
-import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,26 +17,17 @@ from pydantic import Field, field_validator
 from blueprints.config import Document, Model
 from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
+from lab.jenkins.installation import JenkinsInstall
+from lab.references import Reference
 
 INVENTORIES = Path(__file__).parent / "inventories"
-
-_REFERENCE = re.compile(r"^(env|file|agent):.+$", re.DOTALL)
-
-
-def _check_reference(value: str | None) -> str | None:
-    if value is not None and not _REFERENCE.match(value):
-        # The value itself is not shown: it may be the secret, written in by mistake.
-        raise ValueError("a secret stands here by reference: env:NAME, file:PATH or agent:COMMENT")
-    return value
 
 
 class Account(Model):
     """An account on a host; ``key`` is the reference to its private SSH key."""
 
     name: str
-    key: str | None = None
-
-    _key = field_validator("key")(_check_reference)
+    key: Reference | None = None
 
 
 class HostEntry(Model):
@@ -62,19 +52,16 @@ class HostEntry(Model):
 
 
 class SystemEntry(Model):
-    """A system. ``adopted``: it was there before; only endpoints and secrets are needed."""
+    """A system. ``adopted``: it was there before; only endpoints and secrets are needed.
+
+    ``install``: what a real lab's Jenkins is installed from.
+    """
 
     adopted: bool = False
     endpoints: dict[str, str] = Field(default_factory=dict)
-    secrets: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, Reference] = Field(default_factory=dict)
     ca: Path | None = None
-
-    @field_validator("secrets")
-    @classmethod
-    def _references(cls, value: dict[str, str]) -> dict[str, str]:
-        for reference in value.values():
-            _check_reference(reference)
-        return value
+    install: JenkinsInstall | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -129,6 +116,25 @@ class Inventory(Model):
                 for endpoint in SYSTEMS[name]
                 if endpoint not in system.endpoints
             ]
+        return open_ends + self._missing_for_jenkins()
+
+    def _missing_for_jenkins(self) -> list[str]:
+        """What a Jenkins lacks that the suite would have to install."""
+        system = self.systems.get("jenkins")
+        if system is None or system.adopted or self.kind != "real":
+            return []
+        open_ends = []
+        if system.install is None:
+            open_ends.append(
+                "systems.jenkins.install: war, plugins and agents of the Jenkins to install "
+                "(docs/jenkins.md has an example); or adopted: true for one that is there"
+            )
+        if len(system.secrets) != 1:
+            open_ends.append(
+                "systems.jenkins.secrets: one entry, the suite's account there, as NAME: file:PATH"
+            )
+        if not self.with_role("jenkins-master"):
+            open_ends.append("hosts: one with the role jenkins-master, for Jenkins to run on")
         return open_ends
 
     def require_complete(self) -> None:
@@ -178,6 +184,14 @@ def _check_names(document: Document, inventory: Inventory) -> None:
         check("system", name, SYSTEMS, "systems", name)
         for endpoint in system.endpoints:
             check("endpoint", endpoint, SYSTEMS[name], "systems", name, "endpoints", endpoint)
+        if system.install is not None:
+            at = ("systems", name, "install")
+            if name != "jenkins" or inventory.kind != "real" or system.adopted:
+                raise document.error(
+                    *at, says="only a real lab's Jenkins that is not adopted is installed like this"
+                )
+            for host_name in system.install.agents:
+                check("host", host_name, inventory.hosts, *at, "agents", host_name)
     if inventory.kind == "embedded":
         for name, host in inventory.hosts.items():
             if host.address and not ipaddress.ip_address(host.address).is_loopback:

@@ -6,6 +6,7 @@ deploy finds its work done. Every step names its host and says what it does.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import time
 from abc import ABC, abstractmethod
@@ -64,20 +65,35 @@ class Command(Step):
         return ("sudo " if self.sudo else "") + shlex.join(self.argv)
 
 
+_SAME = """
+[ -f "$1" ] && [ "$(stat -c %a "$1")" = "$2" ] && [ "$(sha256sum <"$1")" = "$3  -" ]
+"""
+
+
 @dataclass(frozen=True)
 class Write(Step):
-    """Write a small file (configuration, a script), whole."""
+    """Write a small file (configuration, a script), whole, unless it is there like that.
+
+    ``content`` may be a function, called when the step is executed: for a secret, which a
+    dry run has no need of.
+    """
 
     path: str
-    content: bytes
+    content: bytes | Callable[[], bytes]
     mode: int = 0o644
 
     def execute(self, lab: Lab) -> str:
-        lab.host(self.host).put(self.content, self.path, mode=self.mode)
+        content = self.content if isinstance(self.content, bytes) else self.content()
+        host = lab.host(self.host)
+        digest = hashlib.sha256(content).hexdigest()
+        if host.run(["sh", "-c", _SAME, "sh", self.path, f"{self.mode:o}", digest]).ok:
+            return "unchanged"
+        host.put(content, self.path, mode=self.mode)
         return "done"
 
     def describe(self) -> str:
-        return f"write {self.path} ({len(self.content)} bytes, mode {self.mode:o})"
+        size = f"{len(self.content)} bytes, " if isinstance(self.content, bytes) else ""
+        return f"write {self.path} ({size}mode {self.mode:o})"
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,10 @@ redactor = Redactor()
 
 def learn(inventory: Inventory) -> None:
     """Have every secret that ``inventory`` names redacted, as far as it can be read now."""
-    references = [account.key for host in inventory.hosts.values() for account in host.accounts] + [
-        reference for system in inventory.systems.values() for reference in system.secrets.values()
-    ]
+    references = [account.key for host in inventory.hosts.values() for account in host.accounts]
+    for system in inventory.systems.values():
+        references += system.secrets.values()
+        references += system.install.references() if system.install else ()
     for reference in references:
         if reference is not None and not reference.startswith("agent:"):
             try:

@@ -29,9 +29,11 @@ _ALIVE = 'pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) && kill -0 "-$pid" 2>/d
 _STOP = """
 pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) || exit 0
 kill -TERM "-$pid" 2>/dev/null || exit 0
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+left=$2
+while [ "$left" -gt 0 ]; do
     kill -0 "-$pid" 2>/dev/null || { rm -f ".iec4/services/$1/pid"; exit 0; }
     sleep 0.1
+    left=$((left - 1))
 done
 kill -KILL "-$pid" 2>/dev/null
 rm -f ".iec4/services/$1/pid"
@@ -54,9 +56,10 @@ def start(
     )
 
 
-def stop(host: str, name: str) -> Command:
-    """Stop service ``name`` and its whole process group: TERM, then KILL after 2 s."""
-    return Command(title=f"stop {name}", host=host, argv=["sh", "-c", _STOP, "sh", name])
+def stop(host: str, name: str, *, grace: float = 2.0) -> Command:
+    """Stop service ``name`` and its whole process group: TERM, then KILL after ``grace`` s."""
+    argv = ["sh", "-c", _STOP, "sh", name, str(round(grace * 10))]
+    return Command(title=f"stop {name}", host=host, argv=argv, timeout=2 * grace + 30)
 
 
 @dataclass(frozen=True)

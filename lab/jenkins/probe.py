@@ -12,9 +12,10 @@ from lab.jenkins.access import Access
 from lab.jenkins.client import Client
 from lab.session import Lab
 
-#: The system's name in inventories, and its endpoint there.
+#: The system's name in inventories, its endpoint there, and the role that it runs on.
 SYSTEM = "jenkins"
 ENDPOINT = "web"
+ROLE = "jenkins-master"
 #: A preflight answers quickly, or the system counts as down (s).
 TIMEOUT_S = 5.0
 #: How long a criterion waits for a Jenkins that is away (s).
@@ -35,6 +36,14 @@ def access(lab: Lab) -> Access:
         )
     [(user, token)] = entry.secrets.items()
     return Access(url, user, token, entry.ca)
+
+
+def master_host(lab: Lab) -> str:
+    """The name of the host that Jenkins runs on; raises `ConfigError` when there is none."""
+    hosts = lab.inventory.with_role(ROLE)
+    if not hosts:
+        raise ConfigError(f"lab {lab.inventory.name} has no host with the role {ROLE}")
+    return hosts[0]
 
 
 def client(lab: Lab, *, patience: float = PATIENCE_S) -> Client:
@@ -89,6 +98,15 @@ def probe(lab: Lab) -> str:
             advice=f"check systems.{SYSTEM}.secrets.{where.user} in the inventory",
         )
     return str(version)
+
+
+def agents_online(lab: Lab) -> bool:
+    """True when every node is; raises `SystemDown`, which names those that are not."""
+    nodes = client(lab).json("computer/", tree="computer[displayName,offline]")["computer"]
+    away = [node["displayName"] for node in nodes if node["offline"]]
+    if away:
+        raise SystemDown("agents are offline", found=", ".join(away))
+    return True
 
 
 def _web(lab: Lab, *, auth: tuple[str, str] | None = None) -> httpx.Client:

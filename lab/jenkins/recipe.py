@@ -1,4 +1,7 @@
-"""How Jenkins gets onto the jenkins-master: in an embedded lab, ours, with every host as agent."""
+"""How Jenkins gets onto the jenkins-master: in an embedded lab, ours, with every host as agent.
+
+A real lab's is installed by `lab.jenkins.installed`.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,15 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import secrets, service
-from lab.errors import SystemDown
-from lab.jenkins.probe import ENDPOINT, SYSTEM, access, probe
-from lab.payload import ROOT, python_runtime
+from lab.jenkins.installed import InstalledJenkins
+from lab.jenkins.plugins import PLUGINS
+from lab.jenkins.probe import ENDPOINT, SYSTEM, access, agents_online, master_host, probe
+from lab.payload import python_runtime
 from lab.recipe import Await, Command, Install, Recipe, Step, Write
 from lab.session import Lab
 
-#: The role on whose first host Jenkins runs.
-ROLE = "jenkins-master"
 #: The label of nodes that may reach the lab and run the suite: here the built-in node.
 SUITE_LABEL = "iec4"
-#: The pinned plugins, ``NAME:VERSION`` a line.
-PLUGINS = ROOT / "lab" / "jenkins" / "plugins.txt"
 #: What the embedded Jenkins needs of the suite; nothing else of it travels.
 MODULES = (
     "lab/__init__.py",
@@ -40,18 +40,15 @@ _KEY = f"{_HOME}/agent-key"
 _PLUGINS = f"{_HOME}/plugins.txt"
 
 
-def pinned_plugins() -> dict[str, str]:
-    """name → version of the plugins that a Jenkins master of ours has."""
-    pairs = (line.partition(":") for line in PLUGINS.read_text().splitlines() if line[:1] != "#")
-    return {name: version for name, _, version in pairs}
-
-
 def recipe(lab: Lab) -> Recipe:
     """The recipe for this kind of lab; raises `ConfigError` where there is none."""
     if lab.inventory.kind == "embedded":
         return EmbeddedJenkins()
+    if lab.inventory.kind == "real" and lab.inventory.systems[SYSTEM].install:
+        return InstalledJenkins()
     raise ConfigError(
-        f"the suite does not deploy Jenkins on a {lab.inventory.kind} lab: say "
+        f"the suite cannot deploy Jenkins on this {lab.inventory.kind} lab: say what it is "
+        f"installed from in systems.{SYSTEM}.install (real labs; docs/jenkins.md), or "
         f"systems.{SYSTEM}.adopted: true, with its endpoint and token, to use one that is there"
     )
 
@@ -67,7 +64,7 @@ class EmbeddedJenkins(Recipe):
     system = SYSTEM
 
     def steps(self, lab: Lab) -> list[Step]:
-        host = _host(lab)
+        host = master_host(lab)
         address, port = lab.address(SYSTEM, ENDPOINT)
         user = access(lab).user or ""
         accounts = {user: {"role": "admin", "token": lab.secret(SYSTEM, user)}}
@@ -85,22 +82,15 @@ class EmbeddedJenkins(Recipe):
             Write("write its plugins", host, _PLUGINS, PLUGINS.read_bytes()),
             service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}),
             service.Answers("Jenkins answers GET /whoAmI", host, probe, service=SYSTEM),
-            Await("its agents are online", host, _agents_online),
+            Await("its agents are online", host, agents_online),
         ]
 
     def removal(self, lab: Lab) -> list[Step]:
-        host = _host(lab)
+        host = master_host(lab)
         return [
             service.stop(host, SYSTEM),
             Command("remove Jenkins' files", host, ["rm", "-rf", _HOME, f".iec4/{SYSTEM}"]),
         ]
-
-
-def _host(lab: Lab) -> str:
-    hosts = lab.inventory.with_role(ROLE)
-    if not hosts:
-        raise ConfigError(f"lab {lab.inventory.name} has no host with the role {ROLE}")
-    return hosts[0]
 
 
 def _agents(lab: Lab, master: str) -> tuple[dict[str, dict[str, object]], str]:
@@ -127,13 +117,3 @@ def _agents(lab: Lab, master: str) -> tuple[dict[str, dict[str, object]], str]:
     if len(references) != 1:
         raise ConfigError(f"lab {lab.inventory.name} has no one key for all of Jenkins' agents")
     return agents, secrets.resolve(references.pop())
-
-
-def _agents_online(lab: Lab) -> bool:
-    from lab.jenkins.probe import client
-
-    nodes = client(lab).json("computer/", tree="computer[displayName,offline]")["computer"]
-    away = [node["displayName"] for node in nodes if node["offline"]]
-    if away:
-        raise SystemDown("agents are offline", found=", ".join(away))
-    return True

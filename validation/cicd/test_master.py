@@ -5,7 +5,7 @@ import pytest
 
 from blueprints.evidence import Evidence
 from lab.jenkins import probe
-from lab.jenkins.recipe import pinned_plugins
+from lab.jenkins.plugins import pinned_plugins
 from lab.jenkins.trial import Trial
 from lab.session import Lab
 
