@@ -48,7 +48,7 @@ def groovy_jar() -> Path:
 def _fetch(place: Path) -> None:
     """By Maven itself, so that its own settings (mirrors, proxies) hold; its files stay here."""
     argv = [
-        "mvn", "-q", "-B", f"-Dmaven.repo.local={place / 'maven'}", _COPY,
+        "mvn", "-q", "-B", "-Dstyle.color=never", f"-Dmaven.repo.local={place / 'maven'}", _COPY,
         f"-Dartifact=org.codehaus.groovy:groovy:{VERSION}", f"-DoutputDirectory={place / 'new'}",
     ]  # fmt: skip
     try:

@@ -123,6 +123,7 @@ def test_an_abort_ends_the_command_and_reaches_post(agent: Agent) -> None:
     build = blocked(agent, "validate")
     build.stop()
     assert build.result == "ABORTED", build.log
+    assert "Aborted by a signal" in build.log
     # The command had time to clean up, no stage came after it, and its lab was still there.
     after = calls(agent)[4:]
     assert [call[0] for call in after] == ["stopped", "report", "lab"]

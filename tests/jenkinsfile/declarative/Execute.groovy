@@ -1,4 +1,4 @@
-/* Executes a declarative Jenkinsfile; ../runner.py compiles and starts this and documents what goes in and out. */
+/* Executes a declarative Jenkinsfile. ../runner.py compiles and starts this, and says what for. */
 
 import org.codehaus.groovy.control.CompilerConfiguration
 

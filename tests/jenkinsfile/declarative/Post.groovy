@@ -1,4 +1,4 @@
-/** `post { always { … } … }`: in Jenkins' order, whatever the order in the file; one that fails stops no other. */
+/** `post { always { … } … }`: in Jenkins' order, not the file's; one that fails stops no other. */
 class Post extends Scope {
     private final Map<String, Closure> conditions = [:]
 
