@@ -13,7 +13,9 @@ from jobs.render import render
 from lab import secrets
 from lab.checkup import check
 from lab.inventory import Inventory, load
+from lab.jenkins.plugins import CONFIGURING, pinned_plugins
 from lab.jenkins.recipe import recipe
+from lab.payload import ROOT
 from lab.session import Lab
 
 SHA = "0" * 64
@@ -21,8 +23,6 @@ SHA = "0" * 64
 
 @pytest.fixture
 def entry(tmp_path: Path) -> dict[str, Any]:
-    from lab.jenkins.plugins import CONFIGURING, pinned_plugins
-
     (tmp_path / "SUMS").write_text(
         "".join(f"{SHA}  {name}.hpi\n" for name in {**pinned_plugins(), **CONFIGURING})
     )
@@ -301,3 +301,18 @@ def test_its_secrets_are_redacted_before_anything_uses_them(
     (offered / "nexus").write_text("canary-only-of-this-test")
     secrets.learn(load(str(inventory_file)))
     assert "canary-only" not in secrets.redactor.text("a log with canary-only-of-this-test in it")
+
+
+def test_the_example_in_the_documentation_is_one(tmp_path: Path, entry: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "jenkins.md").read_text()
+    block = page.split("    systems:\n")[1].split("\n\n")[0]
+    example = yaml.safe_load("systems:\n" + block.replace("5f1c…", "5f1c" * 16))["systems"]["jenkins"]
+    example["install"]["agents"] = {"edge": example["install"]["agents"]["tars-agent"]}
+    example["install"]["plugins"]["sums"] = entry["install"]["plugins"]["sums"]
+
+    lab = Lab(inventory(tmp_path, example))
+
+    assert lab.inventory.missing() == []
+    assert recipe(lab).steps(lab)
+    for name, version in CONFIGURING.items():
+        assert f"`{name}` {version}" in page
