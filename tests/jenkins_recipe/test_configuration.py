@@ -306,7 +306,8 @@ def test_its_secrets_are_redacted_before_anything_uses_them(
 def test_the_example_in_the_documentation_is_one(tmp_path: Path, entry: dict[str, Any]) -> None:
     page = (ROOT / "docs" / "jenkins.md").read_text()
     block = page.split("    systems:\n")[1].split("\n\n")[0]
-    example = yaml.safe_load("systems:\n" + block.replace("5f1c…", "5f1c" * 16))["systems"]["jenkins"]
+    block = block.replace("5f1c…", "5f1c" * 16)
+    example = yaml.safe_load("systems:\n" + block)["systems"]["jenkins"]
     example["install"]["agents"] = {"edge": example["install"]["agents"]["tars-agent"]}
     example["install"]["plugins"]["sums"] = entry["install"]["plugins"]["sums"]
 
