@@ -9,6 +9,7 @@ from typing import Any
 
 from blueprints import model
 from blueprints.errors import ConfigError
+from blueprints.words import SYSTEMS
 from lab import inventory as inventories
 from lab import secrets
 from lab.inventory import Inventory
@@ -97,7 +98,8 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
             story.leased(opened, directory),
         ):
             if name == "deploy":
-                stages.deploy(directory, opened, progress, remove=remove)
+                systems = SYSTEMS if remove else task.systems()
+                stages.deploy(directory, opened, progress, systems=systems, remove=remove)
             elif name == "validate":
                 stages.survey(directory, opened, task.systems())
                 stages.validate(directory, task, progress)
