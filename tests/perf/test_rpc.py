@@ -107,7 +107,7 @@ def test_an_slo_that_is_missed_fails_the_criterion() -> None:
     scenario = replace(SCENARIOS["PAAS-20"], plans={"embedded": replace(PLAN, users=1)})
     with (
         tars(slow) as registry,
-        pytest.raises(CriterionFailed, match=r"rpc_p99 is \d+.* us, must be <= 50000 us"),
+        pytest.raises(CriterionFailed, match=r"rpc_p95 is \d+.* us, must be <= 50000 us"),
     ):
         run.judge(Evidence(criterion, "embedded"), scenario, rpc(registry))
 
