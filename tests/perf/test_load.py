@@ -162,9 +162,10 @@ def test_every_limit_of_the_blueprint_meets_a_figure(identifier: str) -> None:
     assert criterion.runner == "locust"
     figures = {f.name: f.unit for f in SCENARIOS[identifier].figures(result([1.0]))}
     for profile in SCENARIOS[identifier].plans:
-        for metric in criterion.thresholds:
-            limit = criterion.limit(metric, profile)
-            assert limit is not None
+        found = {metric: criterion.limit(metric, profile) for metric in criterion.thresholds}
+        limits = {metric: limit for metric, limit in found.items() if limit is not None}
+        assert {limit.unit for limit in limits.values()} == {"us", "%"}
+        for metric, limit in limits.items():
             assert figures[metric] == limit.unit
 
 
