@@ -24,6 +24,7 @@ if os.fork() == 0:
     held = bytearray(150 * 2**20)
     held[::4096] = b"x" * len(held[::4096])
     os.write(write, b".")
+    os.closerange(3, 256)  # the shell's end of its input, among others
     sys.stdin.read()
     os._exit(0)
 os.read(read, 1)

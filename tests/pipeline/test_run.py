@@ -233,15 +233,16 @@ def test_planted_secrets_are_in_no_output(iec4: Iec4, lab: Inventory, tmp_path: 
     inventory = yaml.safe_load(text)
     inventory["systems"]["tars"]["secrets"] = {"ticket": "env:IEC4_TEST_TICKET"}
     planted.write_text(yaml.safe_dump(inventory))
-    chosen = "OS-02,OS-04,SAAS-01,SAAS-02,SAAS-05,PAAS-02,PAAS-05"
+    chosen = "OS-02,OS-04,SAAS-01,SAAS-02,SAAS-05,PAAS-02,PAAS-05,CICD-02,CICD-06"
     done = iec4("run", "--lab", str(planted), "--only", chosen, IEC4_TEST_TICKET=canary)
 
     assert lab.state is not None
-    secrets = {canary, "7f31d9", *((lab.state / "secrets" / "classroom").read_text().split())}
+    secrets = {canary, "7f31d9"}
+    secrets |= {file.read_text().strip() for file in (lab.state / "secrets").iterdir()}
     for key in lab.state.rglob("*"):
         if key.is_file() and b"PRIVATE KEY" in (content := key.read_bytes())[:60]:
             secrets.add(content.decode().splitlines()[2])
-    assert len(secrets) > 3
+    assert len(secrets) > 4
     written = [file for file in latest(tmp_path).rglob("*") if file.is_file()]
     assert len(written) > 15
     for secret in secrets:
