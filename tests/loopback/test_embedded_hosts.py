@@ -177,6 +177,8 @@ def test_a_tunnel_to_loopback_is_made(ssh: OpenSsh):
             client, _ = server.accept()
             with client:
                 client.sendall(b"to " + client.recv(100))
+                client.shutdown(socket.SHUT_WR)
+                client.recv(1)  # its end: a server that is gone before may leave ssh waiting
 
         thread = threading.Thread(target=answer)
         thread.start()
