@@ -61,7 +61,9 @@ __all__ = [
     "UnsignedShort",
     "decode_body",
     "encode_body",
+    "encode_value",
     "field",
+    "members",
 ]
 
 
@@ -99,6 +101,19 @@ def encode_body(value: Struct) -> bytes:
         raise NotEncodable(f"{type(value).__name__} cannot be sent", found=str(error)) from None
 
 
+def encode_value(annotation: Any, value: Any, tag: int = 0) -> bytes:
+    """One value of the annotated type at ``tag``: what a TUP attribute holds (at tag 0).
+
+    Raises `NotEncodable`.
+    """
+    out = bytearray()
+    try:
+        _put(out, tag, annotation, value)
+    except (ValueError, TypeError, OverflowError, struct.error) as error:
+        raise NotEncodable(f"{value!r:.60} cannot be sent", found=str(error)) from None
+    return bytes(out)
+
+
 def decode_body(kind: type[A], body: bytes) -> A:
     """Read ``body`` as ``kind``; unknown tags are skipped. Raises `MalformedBody`."""
     try:
@@ -116,7 +131,7 @@ _FLOAT, _MAP, _LIST, _BEGIN, _END = 4, 8, 9, 10, 11
 
 
 @cache
-def _members(kind: type[Struct]) -> tuple[tuple[int, str, Any], ...]:
+def members(kind: type[Struct]) -> tuple[tuple[int, str, Any], ...]:
     """Tag, name and annotation of each member, type variables replaced, in order of tags."""
     generic = kind.__dict__.get("__origin__", kind)
     hints = get_type_hints(generic, include_extras=True)
@@ -126,8 +141,8 @@ def _members(kind: type[Struct]) -> tuple[tuple[int, str, Any], ...]:
         else {}
     )
     info = tarsio.inspect.struct_info(kind)
-    members = info.fields if info else ()
-    return tuple((m.tag, m.name, _filled(hints[m.name], values)) for m in members)
+    fields = info.fields if info else ()
+    return tuple((m.tag, m.name, _filled(hints[m.name], values)) for m in fields)
 
 
 def _filled(annotation: Any, values: dict[Any, Any]) -> Any:
@@ -160,7 +175,7 @@ def _parts(annotation: Any, seen: set[Any]) -> Iterator[Any]:
         if annotation in seen:
             return
         seen.add(annotation)
-        inner = [of for _, _, of in _members(annotation)]
+        inner = [of for _, _, of in members(annotation)]
     else:
         inner = [] if get_origin(annotation) is Annotated else list(get_args(annotation))
     for part in inner:
@@ -172,7 +187,7 @@ def _head(tag: int, code: int) -> bytes:
 
 
 def _put_members(out: bytearray, value: Struct) -> None:
-    for tag, name, annotation in _members(type(value)):
+    for tag, name, annotation in members(type(value)):
         _put(out, tag, annotation, getattr(value, name))
 
 
