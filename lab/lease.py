@@ -7,10 +7,14 @@ are that host's clock, so holders need not agree on theirs. Its states:
 - live: its holder renews it well before it expires, by replacing the file;
 - expired: its holder is dead. Whoever makes the directory ``lease.takeover-TOKEN`` alone
   may remove the lease of that token; both then go on as if it were absent.
+
+``python3 -m lab.lease DIRECTORY`` holds one in a directory of this machine until it is
+interrupted: by itself, that is what a run does to the lab that it works on.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import secrets
 import threading
@@ -19,11 +23,29 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.errors import HostError, LabError, LeaseHeld
 from lab.host.base import Host
 from lab.host.local import LocalHost
-from lab.session import Lab
+from lab.interruption import interruptible
+
+if TYPE_CHECKING:
+    from lab.session import Lab
+
+#: What a host runs this module from (`lab.payload.python_runtime`).
+MODULES = (
+    "lab/__init__.py",
+    "lab/errors.py",
+    "lab/interruption.py",
+    "lab/lease.py",
+    "lab/secrets.py",
+    "lab/host/__init__.py",
+    "lab/host/base.py",
+    "lab/host/forward.py",
+    "lab/host/local.py",
+    "lab/host/output.py",
+)
 
 #: A lease that was not renewed for so long belongs to a dead holder. Seconds.
 TTL_S = 120.0
@@ -31,34 +53,67 @@ _TIMEOUT_S = 15.0
 #: How often to try again when another contender was quicker.
 _TRIES = 5
 
-_DIRECTORY = ".iec4"
-_FILE = f"{_DIRECTORY}/lease"
+#: Where a lab's lease lies, from the account's home directory.
+DIRECTORY = ".iec4"
+
+# In every script $0 is the lease's directory.
 
 #: Prints the host's time, then the lease as it stands (nothing when there is none).
-_READ = f"date +%s; cat {_FILE} 2>/dev/null || :"
+_READ = 'date +%s; cat "$0/lease" 2>/dev/null || :'
 
 #: $1 token, $2 content. Succeeds when the lease is ours now.
-_TAKE = f"""
-mkdir -p {_DIRECTORY} && printf %s "$2" >"{_FILE}.$1" || exit 2
-ln "{_FILE}.$1" {_FILE} 2>/dev/null
+_TAKE = """
+mkdir -p "$0" && printf %s "$2" >"$0/lease.$1" || exit 2
+ln "$0/lease.$1" "$0/lease" 2>/dev/null
 status=$?
-rm -f "{_FILE}.$1"
+rm -f "$0/lease.$1"
 exit "$status"
 """
 
 #: $1 the expired lease's token. The takeover directory stays: its token never comes again.
-_REMOVE_EXPIRED = f"""
-mkdir "{_FILE}.takeover-$1" 2>/dev/null || exit 0
-if grep -qF "$1" {_FILE}; then rm -f {_FILE}; fi
+_REMOVE_EXPIRED = """
+mkdir "$0/lease.takeover-$1" 2>/dev/null || exit 0
+if grep -qF "$1" "$0/lease"; then rm -f "$0/lease"; fi
 """
 
 #: $1 token, $2 the host's time at which it expires, $3 new content; fails when it is lost.
-_RENEW = f"""
-grep -qF "$1" {_FILE} 2>/dev/null && [ "$(date +%s)" -lt "$2" ] || exit 1
-printf %s "$3" >"{_FILE}.$1" && mv -f "{_FILE}.$1" {_FILE}
+_RENEW = """
+grep -qF "$1" "$0/lease" 2>/dev/null && [ "$(date +%s)" -lt "$2" ] || exit 1
+printf %s "$3" >"$0/lease.$1" && mv -f "$0/lease.$1" "$0/lease"
 """
 
-_RELEASE = f'if grep -qF "$1" {_FILE} 2>/dev/null; then rm -f {_FILE}; fi'
+_RELEASE = 'if grep -qF "$1" "$0/lease" 2>/dev/null; then rm -f "$0/lease"; fi'
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory on a host, where a lease lies."""
+
+    host: Host
+    directory: str = DIRECTORY
+
+    def __str__(self) -> str:
+        return f"{self.directory}/lease on {self.host.name}"
+
+    def read(self) -> tuple[int, Record | None]:
+        """The host's time, and the lease that is there. Raises `LabError` if it is damaged."""
+        argv = ["sh", "-c", _READ, self.directory]
+        now, _, text = self.host.check(argv, timeout=_TIMEOUT_S).partition("\n")
+        if not text:
+            return int(now), None
+        try:
+            return int(now), Record(**json.loads(text))
+        except (ValueError, TypeError):
+            raise LabError(
+                f"the lease on {self.host.name} cannot be read",
+                found=f"{text[:60]!r} in {self.directory}/lease",
+                expected=f"JSON with {', '.join(field.name for field in fields(Record))}",
+                advice=f"remove {self.directory}/lease from the account's home there if no run is "
+                "under way",
+            ) from None
+
+    def script(self, script: str, *args: str) -> bool:
+        return self.host.run(["sh", "-c", script, self.directory, *args], timeout=_TIMEOUT_S).ok
 
 
 @dataclass(frozen=True)
@@ -79,9 +134,9 @@ class Record:
 class Lease:
     """A lease that is held; ``lost`` says why when it no longer is."""
 
-    def __init__(self, host: Host, record: Record, ttl_s: float) -> None:
+    def __init__(self, place: Place, record: Record, ttl_s: float) -> None:
         self.lost: str | None = None
-        self._host = host
+        self._place = place
         self._record = record
         self._ttl_s = ttl_s
         self._released = threading.Event()
@@ -91,14 +146,10 @@ class Lease:
     def _keep(self) -> None:
         while not self._released.wait(self._ttl_s / 4):
             try:
-                now, found = _read(self._host)
+                now, found = self._place.read()
                 record = Record(**{**asdict(self._record), "expires": now + round(self._ttl_s)})
-                renewed = _script(
-                    self._host,
-                    _RENEW,
-                    record.token,
-                    str(self._record.expires),
-                    record.json,
+                renewed = self._place.script(
+                    _RENEW, record.token, str(self._record.expires), record.json
                 )
             except LabError:
                 continue  # the host may come back before the lease expires
@@ -112,7 +163,7 @@ class Lease:
         self._released.set()
         self._renewing.join(_TIMEOUT_S)
         try:
-            _script(self._host, _RELEASE, self._record.token)
+            self._place.script(_RELEASE, self._record.token)
         except HostError as error:
             self.lost = str(error)
 
@@ -132,8 +183,17 @@ def lease(
     reached at all (every system adopted). Raises `LeaseHeld` when another run holds it,
     and the `HostError` of its first host when that cannot be used.
     """
-    host = _keeper(lab, beside)
-    held = Lease(host, _take(host, holder, run, ttl_s, lab.inventory.name), ttl_s)
+    place = Place(_keeper(lab, beside))
+    with hold(place, f"lab {lab.inventory.name}", holder=holder, run=run, ttl_s=ttl_s) as held:
+        yield held
+
+
+@contextmanager
+def hold(
+    place: Place, what: str, *, holder: str, run: str = "", ttl_s: float = TTL_S
+) -> Iterator[Lease]:
+    """Hold the lease at ``place`` for the duration of the context; raises as `lease` does."""
+    held = Lease(place, _take(place, what, holder, run, ttl_s), ttl_s)
     try:
         yield held
     finally:
@@ -147,47 +207,27 @@ def _keeper(lab: Lab, beside: Path | None) -> Host:
     return LocalHost(home=beside or Path.cwd())
 
 
-def _take(host: Host, holder: str, run: str, ttl_s: float, lab: str) -> Record:
+def _take(place: Place, what: str, holder: str, run: str, ttl_s: float) -> Record:
     for _ in range(_TRIES):
-        now, found = _read(host)
+        now, found = place.read()
         if found is not None and found.expires > now:
             raise LeaseHeld(
-                f"lab {lab} is in use",
+                f"{what} is in use",
                 found=_who(found),
                 expected="nobody",
                 advice=f"wait for its end; if that run is dead, its lease ends by itself "
                 f"{found.expires - now} s from now",
             )
         if found is not None:
-            _script(host, _REMOVE_EXPIRED, found.token)
+            place.script(_REMOVE_EXPIRED, found.token)
         record = Record(holder, run, secrets.token_hex(8), now, now + round(ttl_s))
-        if _script(host, _TAKE, record.token, record.json):
+        if place.script(_TAKE, record.token, record.json):
             return record
     raise LeaseHeld(
-        f"lab {lab} could not be leased",
-        found=f"another was quicker {_TRIES} times, or {_FILE} on {host.name} cannot be replaced",
-        advice=f"try again; if no run is under way, remove {_FILE} from the account's home there",
+        f"{what} could not be leased",
+        found=f"another was quicker {_TRIES} times, or {place} cannot be replaced",
+        advice="try again; if no run is under way, remove it",
     )
-
-
-def _read(host: Host) -> tuple[int, Record | None]:
-    """The host's time, and the lease that is there."""
-    now, _, text = host.check(["sh", "-c", _READ], timeout=_TIMEOUT_S).partition("\n")
-    if not text:
-        return int(now), None
-    try:
-        return int(now), Record(**json.loads(text))
-    except (ValueError, TypeError):
-        raise LabError(
-            f"the lease on {host.name} cannot be read",
-            found=f"{text[:60]!r} in {_FILE}",
-            expected=f"JSON with {', '.join(field.name for field in fields(Record))}",
-            advice=f"remove {_FILE} from the account's home there if no run is under way",
-        ) from None
-
-
-def _script(host: Host, script: str, *args: str) -> bool:
-    return host.run(["sh", "-c", script, "sh", *args], timeout=_TIMEOUT_S).ok
 
 
 def _why_lost(found: Record | None, token: str) -> str:
@@ -200,3 +240,19 @@ def _who(record: Record) -> str:
     since = datetime.fromtimestamp(record.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     run = f" ({record.run})" if record.run else ""
     return f"held by {record.holder}{run} since {since}"
+
+
+def main() -> None:
+    """Hold a lease in a directory of this machine until interrupted."""
+    arguments = argparse.ArgumentParser(prog="python3 -m lab.lease", description=main.__doc__)
+    arguments.add_argument("directory", help="where the lease lies")
+    arguments.add_argument("--holder", required=True, help="in whose name")
+    arguments.add_argument("--seconds", type=float, default=TTL_S, help="how long, at most")
+    given = arguments.parse_args()
+    place = Place(LocalHost(home=Path.cwd()), given.directory)
+    with interruptible(), hold(place, given.directory, holder=given.holder):
+        threading.Event().wait(given.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from blueprints.errors import ConfigError
 from blueprints.words import SYSTEMS
 from lab import inventory as inventories
 from lab import secrets
+from lab.interruption import interruptible
 from lab.inventory import Inventory
 from lab.session import Lab
 from lab.task import Task, running_lab
@@ -93,7 +94,7 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
     )
     try:
         with (
-            story.interruptible(),
+            interruptible(),
             Lab(inventory, overflow=directory.logs / "overflow") as opened,
             story.leased(opened, directory),
         ):

@@ -6,12 +6,12 @@ import sys
 
 from blueprints.errors import ConfigError
 from lab import secrets
+from lab.interruption import interruptible
 from lab.jenkins.access import Access, job_path
 from lab.jenkins.client import Client
 from lab.jenkins.following import Build, Cancelled, Follower
 from lab.jenkins.triggering import Asked, Request, look_up, prepare
 from lab.jenkins.triggering import trigger as ask
-from pipeline.story import interruptible
 
 #: Exit codes by Jenkins' results, in the words of README's table: what was aborted could not be
 #: judged, what was not built or was cancelled did not run.

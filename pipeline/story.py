@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from blueprints.model import Blueprint, Criterion, Maturity
 from lab import inventory as inventories
 from lab import secrets
 from lab.errors import LabError, LeaseHeld
+from lab.interruption import interruptible
 from lab.inventory import Inventory
 from lab.payload import cache_dir
 from lab.session import Lab
@@ -208,17 +208,3 @@ def lab_for(
 def embedded_state() -> Path:
     """Where ``lab up`` keeps the embedded lab."""
     return cache_dir() / "labs" / "embedded"
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM (Jenkins, a time-out) interrupts like Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

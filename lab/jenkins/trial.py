@@ -114,6 +114,9 @@ class Trial:
         found = self.client.json(build.path, tree="artifacts[relativePath]")["artifacts"]
         return [artifact["relativePath"] for artifact in found]
 
+    def has_ended(self, build: Build) -> bool:
+        return not self.client.json(build.path, tree="building")["building"]
+
     def stop(self, build: Build) -> None:
         self.client.post(f"{build.path}stop")
 

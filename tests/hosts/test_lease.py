@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from lab.errors import HostUnreachable, LabError, LeaseHeld
+from lab.host.local import LocalHost
 from lab.inventory import Inventory
-from lab.lease import lease
+from lab.lease import MODULES, Place, hold, lease
+from lab.payload import python_runtime
 from lab.session import Lab
 from lab.wait import wait_for
 
@@ -129,3 +134,23 @@ def test_a_lab_without_hosts_is_leased_beside_the_runs(tmp_path: Path):
     ):
         pass
     assert not (tmp_path / LEASE).exists()
+
+
+def test_a_holder_of_its_own_lets_go_when_it_is_ended(tmp_path: Path):
+    archive, _ = python_runtime([], MODULES)
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    place = Place(LocalHost(home=tmp_path), "leased")
+    command = [sys.executable, "-P", "-m", "lab.lease", "leased", "--holder", "job-1"]
+    holder = subprocess.Popen(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    try:
+        wait_for("the lease", lambda: place.read()[1], timeout=30)
+        with pytest.raises(LeaseHeld, match="held by job-1"), hold(place, "it", holder="second"):
+            pass
+        holder.terminate()
+        holder.wait(30)
+    finally:
+        holder.kill()
+        holder.wait(30)
+    with hold(place, "it", holder="second"):
+        pass

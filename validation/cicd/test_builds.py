@@ -2,12 +2,17 @@
 
 import secrets
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from blueprints.evidence import Evidence
+from lab import lease
+from lab.errors import LabError
 from lab.host.base import Host
 from lab.jenkins.trial import Trial
+from lab.payload import python_runtime
+from lab.recipe import Install
 from lab.session import Lab
 from lab.wait import wait_for
 
@@ -17,15 +22,12 @@ LABEL = "dc"
 RELEASE_S = 8.0
 HOLD_S = 25
 
-#: Holds a directory as a lease; $1 of the format is that directory.
-_HOLDER = """lease={lease}
-mkdir "$lease"
-trap 'rmdir "$lease"' EXIT
-trap 'exit 143' TERM INT
-echo "lease held"
-sleep {seconds} &
-wait
+#: Holds a lease as a run does: by the same code, which travelled to the host.
+_HOLDER = """cd {scratch}
+exec env PYTHONPATH=runtime python3 -m lab.lease . --holder "$BUILD_TAG" --seconds {seconds}
 """
+#: What that code needs of the host.
+_PYTHON = "import sys; sys.exit(sys.version_info < (3, 11))"
 
 
 @pytest.fixture
@@ -56,23 +58,42 @@ def test_artifacts_come_back_unchanged(lab: Lab, evidence: Evidence) -> None:
             assert content == b"a\0b\r\n\xff", f"the artifact has become {content!r}"
 
 
+@pytest.fixture
+def holder(lab: Lab, host: Host, scratch: str) -> str:
+    """A script that holds the lease in ``scratch``."""
+    if not host.run(["python3", "-c", _PYTHON]).ok:
+        pytest.skip(f"capability missing: {host.name} has no python3 of 3.11 or newer")
+    archive = partial(python_runtime, [], lease.MODULES)
+    Install("bring the lease's code", host.name, f"{scratch}/runtime", archive).execute(lab)
+    return _HOLDER.format(scratch=scratch, seconds=HOLD_S)
+
+
 @pytest.mark.criterion("CICD-09")
 def test_an_aborted_build_lets_go_of_its_lease(
-    lab: Lab, host: Host, scratch: str, evidence: Evidence
+    lab: Lab, host: Host, scratch: str, holder: str, evidence: Evidence
 ) -> None:
-    lease = f"{scratch}/lease"
-    with Trial(lab, _HOLDER.format(lease=lease, seconds=HOLD_S), label=LABEL) as trial:
+    place = lease.Place(host, scratch)
+    with Trial(lab, holder, label=LABEL) as trial:
         build = trial.build_of(trial.start())
-        wait_for("the lease is held", lambda: host.run(["test", "-d", lease]).ok, timeout=20)
+        wait_for(
+            "the build's lease, or its end",
+            lambda: place.read()[1] or trial.has_ended(build),
+            timeout=20,
+        )
+        if place.read()[1] is None:
+            trial.end_of(build)
+            raise LabError("the build holds no lease", found=trial.output)
         with evidence.judge("the aborted build's lease is released"):
             trial.stop(build)
             result = trial.end_of(build)
             assert result == "ABORTED", f"the build ends as {result}; its lease does not matter"
-            wait_for(
-                "the release of the lease",
-                lambda: not host.run(["test", "-d", lease]).ok,
-                timeout=RELEASE_S,
-            )
+            wait_for("the lease to be free", partial(_take, place), timeout=RELEASE_S)
+
+
+def _take(place: lease.Place) -> bool:
+    """Take the lease and give it back; raises `LeaseHeld` while somebody holds it."""
+    with lease.hold(place, "what the build held", holder="who comes next"):
+        return True
 
 
 @pytest.mark.criterion("CICD-10")
