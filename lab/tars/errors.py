@@ -28,6 +28,10 @@ class MalformedBody(MalformedTars):
     """A body that does not hold what the function's signature says."""
 
 
+class MissingArgument(MalformedBody):
+    """A TUP body without one of the function's parameters."""
+
+
 class NotEncodable(TarsError):
     """A value outside its Tars type: too large, of another type, not UTF-8."""
 

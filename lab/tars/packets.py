@@ -1,14 +1,16 @@
 """The two packets of Tars, and frames of them.
 
 Field tags and types: TarsProtocol ``tup/RequestF.tars``. The response's tags 3 and 4 are
-iRequestId and iMessageType, the other way round than in the request.
+iRequestId and iMessageType, the other way round than in the request. An answer in TUP is a
+RequestPacket whose status holds what elsewhere is iRet: `answer_frame` writes answers of
+every version, `read_answer` reads them.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Annotated, TypeVar
 
 from tarsio import Meta, Struct, field
@@ -37,6 +39,25 @@ class PacketType(IntEnum):
     NORMAL = 0
     ONE_WAY = 1
 
+
+class Dialect(Enum):
+    """Whose habits an answer has where the protocol leaves a choice.
+
+    TarsCpp leaves out what is optional or says nothing; @tars/rpc always writes sResultDesc,
+    context and, in TUP, the status of a success. TUP is version 3 to TarsCpp, which answers
+    2 as if it were TARS; @tars/rpc takes both. Source: the recordings.
+    """
+
+    TARSCPP = "TarsCpp"
+    TARSJS = "@tars/rpc"
+
+    def is_tup(self, version: int) -> bool:
+        return version == Version.TUP or (self is Dialect.TARSJS and version == Version.TUP_OLD)
+
+
+#: Where a TUP answer has its iRet and sResultDesc. No code is success.
+TUP_RESULT_CODE = "STATUS_RESULT_CODE"
+TUP_RESULT_DESC = "STATUS_RESULT_DESC"
 
 #: The id of packets that a server sends without having been asked.
 PUSH_ID = 0
@@ -105,10 +126,12 @@ def request(
     timeout_ms: int = 3000,
     packet_type: PacketType = PacketType.NORMAL,
     context: dict[str, str] | None = None,
+    version: int = Version.TARS,
 ) -> RequestPacket:
-    """A call in version TARS; raises `NotEncodable` for what no packet can hold."""
+    """A call; raises `NotEncodable` for what no packet can hold."""
     try:
         return RequestPacket(
+            version=int(version),
             packet_type=int(packet_type),
             request_id=request_id,
             servant=servant,
@@ -137,6 +160,87 @@ def answer(
         body=body,
         result_desc=result_desc,
     )
+
+
+def answer_frame(
+    call: RequestPacket,
+    body: bytes = b"",
+    *,
+    ret: int = 0,
+    result_desc: str = "",
+    dialect: Dialect = Dialect.TARSCPP,
+) -> bytes:
+    """The whole frame that answers ``call``, in its version, as servers of ``dialect`` do."""
+    wordy = dialect is Dialect.TARSJS
+    if dialect.is_tup(call.version):
+        return _tup_answer(call, body, ret, result_desc, wordy=wordy).to_frame()
+    return ResponsePacket(
+        version=call.version or int(wordy),  # @tars/rpc answers 0 as 1
+        request_id=call.request_id,
+        message_type=call.message_type,
+        ret=ret,
+        body=body,
+        result_desc=result_desc if wordy or result_desc else None,
+        context={} if wordy else None,
+    ).to_frame()
+
+
+def _tup_answer(
+    call: RequestPacket, body: bytes, ret: int, result_desc: str, *, wordy: bool
+) -> RequestPacket:
+    status = {}
+    if wordy or ret:
+        status[TUP_RESULT_CODE] = str(ret)
+    if wordy or result_desc:
+        status[TUP_RESULT_DESC] = result_desc
+    return RequestPacket(
+        version=call.version,
+        message_type=call.message_type,
+        request_id=call.request_id,
+        servant=call.servant,
+        function=call.function,
+        body=body,
+        timeout_ms=0,
+        status=status,
+    )
+
+
+def read_answer(frame: bytes) -> ResponsePacket:
+    """Read an answer or a push of any version; raises `MalformedPacket`.
+
+    A TUP answer comes back as the `ResponsePacket` that means the same.
+    """
+    if frame[HEADER_SIZE : HEADER_SIZE + 2] not in _TUP_BEGINNINGS:
+        return ResponsePacket.from_frame(frame)
+    try:
+        packet = RequestPacket.from_frame(frame)
+    except MalformedPacket:
+        # TarsCpp answers what it takes for TARS with the version that it was asked in.
+        return ResponsePacket.from_frame(frame)
+    code = packet.status.get(TUP_RESULT_CODE, "0")
+    try:
+        ret = int(code)
+    except ValueError:
+        raise MalformedPacket(
+            "a TUP answer's status has no number as its code",
+            found=repr(code),
+            evidence=frame[:256].hex(),
+        ) from None
+    return ResponsePacket(
+        version=packet.version,
+        packet_type=packet.packet_type,
+        request_id=packet.request_id,
+        message_type=packet.message_type,
+        ret=ret,
+        body=packet.body,
+        status=packet.status,
+        result_desc=packet.status.get(TUP_RESULT_DESC),
+        context=packet.context,
+    )
+
+
+#: How packets of the versions that TUP has begin: tag 1, one byte.
+_TUP_BEGINNINGS = {bytes([0x10, Version.TUP_OLD]), bytes([0x10, Version.TUP])}
 
 
 def push(function: str, body: bytes) -> ResponsePacket:
