@@ -8,50 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import jenkins
 
-from jobs.config_xml import XmlRefused, parse
-from jobs.diff import Drift, compare
-from jobs.drift_rules import MANAGED
-from lab.jenkins.access import job_path
 from lab.jenkins.client import Client
+from lab.jenkins.config_xml import XmlRefused, parse
+from lab.jenkins.defined import State, configuration, look
+from lab.jenkins.drift_rules import MANAGED
 from lab.jenkins.errors import AnswerLost, JenkinsError, NotFound, RequestRefused
 
 #: How the names of our jobs begin; jobs of other names are never touched.
 PREFIX = "iec4-"
 #: How often a change is tried whose answer gets lost.
 TRIES = 3
-
-State = Literal["missing", "differs", "same"]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A defined job beside the one on Jenkins; ``drift`` is None where that is missing."""
-
-    name: str
-    drift: Drift | None
-
-    @property
-    def state(self) -> State:
-        if self.drift is None:
-            return "missing"
-        return "differs" if self.drift.matters else "same"
-
-
-def look(client: Client, name: str, rendered: str) -> Compared:
-    """Compare one job. Raises `JenkinsError` when Jenkins has no readable answer."""
-    try:
-        saved = _config(client, name)
-    except NotFound:
-        return Compared(name, None)
-    try:
-        return Compared(name, compare(rendered, saved))
-    except XmlRefused as error:
-        raise JenkinsError(f"{name}: its configuration cannot be read", found=str(error)) from None
 
 
 def put(client: Client, name: str, rendered: str) -> State:
@@ -123,14 +92,9 @@ def _in_our_words(name: str) -> Iterator[None]:
         raise JenkinsError(f"{name}: python-jenkins gave up", found=str(error)) from None
 
 
-def _config(client: Client, name: str) -> str:
-    # Its type names no encoding; Jenkins writes UTF-8.
-    return client.get(f"{job_path(name)}config.xml").content.decode("utf-8")
-
-
 def _description(client: Client, name: str) -> str:
     try:
-        description = parse(_config(client, name)).child("description")
+        description = parse(configuration(client, name)).child("description")
     except XmlRefused:
         return ""  # not of Job Builder's making
     return description.text if description else ""

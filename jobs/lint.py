@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from jobs.drift_rules import MANAGED
+from lab.jenkins.drift_rules import MANAGED
 from lab.jenkins.jenkinsfile import Block, JenkinsfileError, parse
 
 ROOT = Path(__file__).resolve().parent.parent

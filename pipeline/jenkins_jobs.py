@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from blueprints.errors import ConfigError
-from jobs.apply import Compared, delete, look, not_defined, put
-from jobs.config_xml import XmlRefused
-from jobs.diff import KINDS, Difference, Drift, compare
+from jobs.apply import delete, not_defined, put
 from jobs.render import SITE, render
 from lab.jenkins.access import Access
 from lab.jenkins.client import Client
+from lab.jenkins.config_xml import XmlRefused
+from lab.jenkins.defined import Compared, look
+from lab.jenkins.drift import KINDS, Difference, Drift, compare
 from pipeline.jenkins_builds import tell
 
 #: Longer texts are cut where they are shown to a person; ``--json`` has them whole.

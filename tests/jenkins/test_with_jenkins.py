@@ -12,8 +12,9 @@ from itertools import count
 
 import pytest
 
-from jobs.apply import delete, look, not_defined, put
+from jobs.apply import delete, not_defined, put
 from lab.jenkins.access import job_path
+from lab.jenkins.defined import look
 from lab.jenkins.errors import JenkinsError, NotFound, RequestRefused
 from lab.jenkins.following import Follower
 from lab.jenkins.triggering import prepare, trigger

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.config_xml import DEEPEST, MOST_BYTES, MOST_ELEMENTS, XmlRefused, parse
+from lab.jenkins.config_xml import DEEPEST, MOST_BYTES, MOST_ELEMENTS, XmlRefused, parse
 
 BOMB = """<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>"""
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.config_xml import Element, parse
-from jobs.diff import Difference, compare
+from lab.jenkins.config_xml import Element, parse
+from lab.jenkins.drift import Difference, compare
 from tests.jobs.recorded_jobs import DRIFT, LOSES_A_VALUE, NAMES, states, text
 
 PARAMETERS = "/properties/hudson.model.ParametersDefinitionProperty/parameterDefinitions"

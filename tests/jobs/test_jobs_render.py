@@ -16,9 +16,9 @@ import pytest
 
 from blueprints import model
 from blueprints.errors import ConfigError
-from jobs.diff import compare
 from jobs.lint import PACKAGES, PLUGINS, STEPS, problems
 from jobs.render import SITE, render
+from lab.jenkins.drift import compare
 from lab.jenkins.embedded.saving import saved
 from lab.jenkins.embedded.xmltree import parse as parse_job
 from tests.jobs.command_line import parsed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jobs.config_xml import Element, parse
+from lab.jenkins.config_xml import Element, parse
 
 #: Texts that a field has when nobody set it. Jenkins adds such fields at a save, and drops
 #: such fields of a definition that it does not know (any more).

@@ -1,8 +1,8 @@
 """Compares a job as it is defined with the job as Jenkins has it, in meaning.
 
 Jenkins writes a job's XML anew at every save: bytes always differ. What it does of its own
-accord is told apart from what was lost and from what a person changed; `jobs.drift_rules` has
-what is known of it.
+accord is told apart from what was lost and from what a person changed; what is known of it
+stands in `lab.jenkins.drift_rules`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jobs import drift_rules as rules
-from jobs.config_xml import Element, parse
+from lab.jenkins import drift_rules as rules
+from lab.jenkins.config_xml import Element, parse
 from lab.secrets import MASK
 
 Kind = Literal["added_by_jenkins", "dropped_by_jenkins", "rewritten_by_jenkins", "changed"]

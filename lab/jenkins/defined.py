@@ -1,0 +1,57 @@
+"""Jobs as they are defined, beside the jobs of the same names on a Jenkins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.jenkins.access import job_path
+from lab.jenkins.client import Client
+from lab.jenkins.config_xml import XmlRefused
+from lab.jenkins.drift import Drift, compare
+from lab.jenkins.errors import JenkinsError, NotFound
+
+State = Literal["missing", "differs", "same"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A defined job beside the one on Jenkins; ``drift`` is None where that is missing."""
+
+    name: str
+    drift: Drift | None
+
+    @property
+    def state(self) -> State:
+        if self.drift is None:
+            return "missing"
+        return "differs" if self.drift.matters else "same"
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as defined, one sentence each."""
+        if self.drift is None:
+            return [f"{self.name} is missing"]
+        return [
+            f"{self.name}: {found.path}: {found.why}"
+            for found in self.drift.differences
+            if found.matters
+        ]
+
+
+def look(client: Client, name: str, rendered: str) -> Compared:
+    """Compare one job. Raises `JenkinsError` when Jenkins has no readable answer."""
+    try:
+        saved = configuration(client, name)
+    except NotFound:
+        return Compared(name, None)
+    try:
+        return Compared(name, compare(rendered, saved))
+    except XmlRefused as error:
+        raise JenkinsError(f"{name}: its configuration cannot be read", found=str(error)) from None
+
+
+def configuration(client: Client, name: str) -> str:
+    """A job's config.xml. Raises `NotFound`, `JenkinsError`."""
+    # Its type names no encoding; Jenkins writes UTF-8.
+    return client.get(f"{job_path(name)}config.xml").content.decode("utf-8")
