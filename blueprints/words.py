@@ -30,6 +30,7 @@ CAPABILITIES = {
     "browser": "a Chromium can be started",
     "kvm": "hardware virtual machines can be started",
     "faults": "faults can be injected on request",
+    "system-restart": "the suite may stop and start a system's own services by its recipe",
 }
 
 #: system → the endpoints under which it answers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +50,7 @@ _NODEJS = "tars/nodejs"
 _STATE = (".iec4/tars-master", ".iec4/tarsnode")
 
 
-def recipe(lab: Lab) -> Recipe:
+def recipe(lab: Lab) -> EmbeddedTars:
     """The recipe for this kind of lab; raises `ConfigError` where there is none."""
     if lab.inventory.kind == "embedded":
         return EmbeddedTars()
@@ -103,31 +105,48 @@ class EmbeddedTars(Recipe):
         master = _hosts(lab, MASTER_ROLE)[0]
         agents = _hosts(lab, AGENT_ROLE)
         registry = ":".join(map(str, lab.address(SYSTEM, REGISTRY)))
-        web = ":".join(map(str, lab.address(SYSTEM, WEB)))
-        argv = ["python3", "-m", "lab.tars.embedded.master"]
-        options = ["--home", ".", "--registry", registry, "--web", web]
+        start, answers = self.start_master(lab)
         steps: list[Step] = [
             Install("bring the embedded Tars master", master, _MASTER_RUNTIME, master_runtime),
-            service.start(
-                master, MASTER_SERVICE, argv + options, env={"PYTHONPATH": _MASTER_RUNTIME}
-            ),
+            start,
         ]
         for agent in agents:
             steps += self._node(agent, node_name(lab, agent), registry)
-        names = {node_name(lab, agent) for agent in agents}
         first = node_name(lab, agents[0])
         return [
             *steps,
+            answers,
+            self.nodes_are_back(lab),
+            DeployEcho("deploy the echo servant", agents[0], first),
+            Await("the echo servant answers by name", agents[0], echoed),
+        ]
+
+    def start_master(self, lab: Lab) -> tuple[Step, Step]:
+        """Start the master, and wait until it answers."""
+        master = _hosts(lab, MASTER_ROLE)[0]
+        registry = ":".join(map(str, lab.address(SYSTEM, REGISTRY)))
+        web = ":".join(map(str, lab.address(SYSTEM, WEB)))
+        argv = ["python3", "-m", "lab.tars.embedded.master"]
+        options = ["--home", ".", "--registry", registry, "--web", web]
+        return (
+            service.start(
+                master, MASTER_SERVICE, argv + options, env={"PYTHONPATH": _MASTER_RUNTIME}
+            ),
             service.Answers(
                 "name service and TarsWeb answer",
                 master,
                 lambda lab: probe(lab) is not None,
                 service=MASTER_SERVICE,
             ),
-            Await("every tars-agent is a node", master, lambda lab: names <= set(probe(lab))),
-            DeployEcho("deploy the echo servant", agents[0], first),
-            Await("the echo servant answers by name", agents[0], echoed),
-        ]
+        )
+
+    def nodes_are_back(self, lab: Lab) -> Step:
+        names = {node_name(lab, agent) for agent in _hosts(lab, AGENT_ROLE)}
+        master = _hosts(lab, MASTER_ROLE)[0]
+        return Await("every tars-agent is a node", master, lambda lab: names <= set(probe(lab)))
+
+    def stop_master(self, lab: Lab) -> Step:
+        return service.stop(_hosts(lab, MASTER_ROLE)[0], MASTER_SERVICE)
 
     def _node(self, agent: str, name: str, registry: str) -> list[Step]:
         argv = ["python3", "-m", "lab.tars.embedded.node", "--home", ".", "--name", name]
@@ -162,6 +181,21 @@ class EmbeddedTars(Recipe):
                 for host, _ in services
             ),
         ]
+
+
+@contextmanager
+def without_master(lab: Lab) -> Iterator[None]:
+    """The master is away within the context, and answers again after it.
+
+    Only for a lab with the capability ``system-restart``; raises as its recipe's steps do.
+    """
+    tars = recipe(lab)
+    tars.stop_master(lab).execute(lab)
+    try:
+        yield
+    finally:
+        for step in (*tars.start_master(lab), tars.nodes_are_back(lab)):
+            step.execute(lab)
 
 
 def echoed(lab: Lab) -> Identity:

@@ -34,7 +34,7 @@ class Trial:
         self.application = f"Trial{secrets.token_hex(4)}"
         self.host = lab.inventory.with_role(AGENT_ROLE)[0]
         self._node = node_name(lab, self.host)
-        self._registry = lab.address(SYSTEM, REGISTRY)
+        self.registry = lab.address(SYSTEM, REGISTRY)
         self._server: Server | None = None
         try:
             self.f_id = self.web.add_application(self.application).f_id
@@ -98,7 +98,7 @@ class Trial:
 
     def found_by_name(self) -> tuple[str, int]:
         """The first endpoint that the name service gives for the server."""
-        endpoint = resolve(self._registry, self.object_name)[0]
+        endpoint = resolve(self.registry, self.object_name)[0]
         return endpoint.host, endpoint.port
 
     def close(self) -> None:

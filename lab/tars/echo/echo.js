@@ -1,18 +1,17 @@
 // The interface Echo of Echo.tars.
 "use strict";
 
-const fs = require("fs");
-const os = require("os");
-const path = require("path");
 const { setTimeout: delay } = require("timers/promises");
+const { faulty, anyFault } = require("./faults");
 const servant = require("./servant");
 const types = require("./types");
 const { version } = require("./package.json");
 
-const FAULTS = path.join(process.env.HOME || os.homedir(), ".iec4", "faults");
 const STARTED = String(Date.now());
 // How late an echo is while the fault tars.echo-slow is on: no limit of ours allows that.
 const SLOW_MS = 100;
+// What is left of a text or of bytes while tars.echo-cuts is on.
+const CUT_LENGTH = 65536;
 
 const Identity = types.struct("Identity", [
   [0, "host", types.string],
@@ -47,13 +46,25 @@ const Everything = types.struct("Everything", [
   [18, "singles", types.list(types.float)],
 ]);
 
-// Asked at the moment of the call, so that a fault acts at once and needs no restart.
-const faulty = (name) => fs.existsSync(path.join(FAULTS, name));
+// Nothing else is answered meanwhile.
+function block(ms) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  return {};
+}
 
 function echo(type) {
+  let before; // the value of the call before this one
+  const falsified = (value, previous) => {
+    if (faulty("tars.echo-wrong")) return type.altered(value);
+    if (faulty("tars.echo-cuts") && type.cut) return type.cut(value, CUT_LENGTH);
+    return faulty("tars.echo-mixes") && previous !== undefined ? previous : value;
+  };
   const run = (value) => {
+    const previous = before;
+    before = value;
+    if (!anyFault()) return { ret: value, outs: [value] };
     if (faulty("tars.echo-deaf")) return null;
-    const said = faulty("tars.echo-wrong") ? type.altered(value) : value;
+    const said = falsified(value, previous);
     const result = { ret: said, outs: [said] };
     return faulty("tars.echo-slow") ? delay(SLOW_MS, result) : result;
   };
@@ -103,5 +114,5 @@ module.exports = (host) =>
         return { ret: times, outs: [text.repeat(times), parts] };
       },
     },
-    pause: { takes: [[1, types.int]], run: (ms) => delay(ms, {}) },
+    pause: { takes: [[1, types.int]], run: (ms) => (faulty("tars.pause-blocks") ? block(ms) : delay(ms, {})) },
   });

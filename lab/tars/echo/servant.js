@@ -3,6 +3,7 @@
 
 const Tars = require("@tars/stream");
 const { error: TarsError } = require("@tars/rpc");
+const { faulty } = require("./faults");
 const types = require("./types");
 
 // A function without arguments; every servant answers it.
@@ -30,6 +31,8 @@ module.exports = function servant(table) {
         current.doResponse(output.getBinBuffer());
       };
       const result = run(...values);
+      // The answer then goes to the connection's next request.
+      if (result instanceof Promise && faulty("tars.late-mixed")) current._origin.iRequestId += 1;
       if (result instanceof Promise) result.then(answer);
       else answer(result);
       return TarsError.SUCCESS;

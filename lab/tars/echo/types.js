@@ -19,6 +19,7 @@ const bytes = {
   proto: Tars.BinBuffer,
   zero: () => new Tars.BinBuffer(),
   altered: (value) => new Tars.BinBuffer(Buffer.concat([value.toNodeBuffer(), Buffer.from([0])])),
+  cut: (value, length) => new Tars.BinBuffer(value.toNodeBuffer().subarray(0, length)),
 };
 
 function list(item) {

@@ -46,7 +46,8 @@ async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, i
     tasks = TaskRunner(database, nodes, flags)
     left = database.unfinished_tasks()
 
-    servants = ServantServer(Registry(database, nodes, packages, flags, registry).servants())
+    names = Registry(database, nodes, packages, flags, registry)
+    servants = ServantServer(names.servants(), faulty=flags.active)
     await servants.start(*registry)
     # No access log: it would show tickets, and grow with every poll of a task.
     application = WebApi(database, tasks, packages, flags).application()

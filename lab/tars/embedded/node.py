@@ -87,6 +87,9 @@ class Node:
         _log.info("node %s serves its servers at %s:%s", self._name, host, port)
         while not self._over.is_set():
             await self._attend()
+            if self._flags.active("tars.servers-need-registry"):
+                for server in self._servers.values():
+                    server.kill()
             await self._pause(_RECONNECT_S)
         await asyncio.gather(*(server.stop(_LAST_PATIENCE) for server in self._servers.values()))
         await self._service.close()

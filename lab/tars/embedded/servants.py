@@ -83,8 +83,14 @@ class Dropped(Exception):
 class ServantServer:
     """Servants by name, each with its functions by name, on one port."""
 
-    def __init__(self, servants: Mapping[str, Mapping[str, Function]]) -> None:
+    def __init__(
+        self,
+        servants: Mapping[str, Mapping[str, Function]],
+        *,
+        faulty: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._servants = servants
+        self._faulty = faulty
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
 
@@ -112,6 +118,9 @@ class ServantServer:
                     self._answer(RequestPacket.from_frame(frame), connection)
         except (MalformedFrame, MalformedPacket) as error:
             _log.warning("%s: %s", connection.peer, error)
+            if self._faulty("tars.garbage-spreads"):
+                for other in list(self._connections):
+                    other.abort()
         except ConnectionError:
             pass  # the peer is gone; whom it concerns is told below
         finally:
@@ -131,10 +140,11 @@ class ServantServer:
     def _call(self, packet: RequestPacket, connection: Connection) -> tuple[int, bytes]:
         functions = self._servants.get(packet.servant)
         if functions is None:
-            return NO_SERVANT, b""
+            return 0 if self._faulty("tars.servant-ignored") else NO_SERVANT, b""
         function = functions.get(packet.function)
         if function is None:
-            return (0, b"") if packet.function == "tars_ping" else (NO_FUNCTION, b"")
+            known = packet.function == "tars_ping" or self._faulty("tars.function-ignored")
+            return 0 if known else NO_FUNCTION, b""
         try:
             return 0, function(Call(packet, connection))
         except MalformedBody as error:
