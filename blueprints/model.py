@@ -102,6 +102,8 @@ class Criterion(Model):
     mandatory_at: Maturity | Literal["never"] = "incubation"
     roles: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    #: The calls of a system's own API that it judges, as that system's documentation names them.
+    apis: tuple[str, ...] = ()
     #: Systems that must be up before this can be judged (the preflight).
     stands_on: tuple[str, ...] = ()
     #: The system whose life this criterion judges: it has no preflight of that system.

@@ -37,6 +37,7 @@ class Row:
     reason: str
     evidence: tuple[tuple[str, str], ...]
     fault: str | None
+    apis: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,15 @@ class Matrix:
     run: RunResults
     rows: tuple[Row, ...]
     gaps: tuple[str, ...]
+
+    @property
+    def api_map(self) -> dict[str, list[Row]]:
+        """Each API that criteria judge → the rows of these, in the blueprint's order."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            for api in row.apis:
+                found.setdefault(api, []).append(row)
+        return found
 
 
 def matrix(run: RunResults) -> Matrix:
@@ -85,6 +95,7 @@ def _row(known: Criterion | None, judged: CriterionResult | None, run: RunResult
         reason=judged.reason if judged else "",
         evidence=tuple(_evidence(judged)) if judged else (),
         fault=known.fault if known else None,
+        apis=known.apis if known else (),
     )
 
 

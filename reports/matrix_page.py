@@ -15,6 +15,7 @@ from reports.text import one_line
 
 SCHEMA = 1
 _TEXT_HEAD = ("criterion", "verdict", "evidence", "test", "requirement")
+_API_HEAD = ("API", "criterion", "verdict", "evidence")
 _PAGE_HEAD = ("requirement", "criterion", "test", "verdict", "evidence", "proven by")
 
 
@@ -30,9 +31,15 @@ def as_text(matrix: Matrix) -> str:
         )
         for row in matrix.rows
     ]
+    apis = [
+        (one_line(api), one_line(row.criterion), row.state, str(len(row.evidence) or "-"))
+        for api, judging in matrix.api_map.items()
+        for row in judging
+    ]
     parts = [
         [_title(matrix)],
         aligned([_TEXT_HEAD, *rows], right={2}),
+        aligned([_API_HEAD, *apis], right={3}) if apis else [],
         [one_line(f"Gap: {gap}") for gap in matrix.gaps],
         [conclusion(matrix)],
     ]
@@ -59,6 +66,7 @@ def document(matrix: Matrix) -> dict[str, Any]:
             {**vars(row), "evidence": [{"name": n, "path": p} for n, p in row.evidence]}
             for row in matrix.rows
         ],
+        "api_map": {api: [row.criterion for row in rows] for api, rows in matrix.api_map.items()},
         "gaps": list(matrix.gaps),
     }
 
@@ -75,8 +83,19 @@ def as_html(matrix: Matrix, directory: Path) -> bytes:
             tag("p", conclusion(matrix)),
             listing(matrix.gaps) if matrix.gaps else Html(""),
             table(_PAGE_HEAD, (_cells(row, matrix, directory) for row in matrix.rows)),
+            *_api_map(matrix, directory),
         ],
     )
+
+
+def _api_map(matrix: Matrix, directory: Path) -> list[Html]:
+    """What Akraino's API map asks: which API was judged by what, with what evidence."""
+    rows = [
+        (cell(api), cell(f"{row.criterion} {row.title}"), *_judged(row, matrix, directory))
+        for api, judging in matrix.api_map.items()
+        for row in judging
+    ]
+    return [tag("h2", "API map"), table(_API_HEAD, rows)] if rows else []
 
 
 def _title(matrix: Matrix) -> str:
@@ -87,6 +106,17 @@ def _title(matrix: Matrix) -> str:
 
 def _cells(row: Row, matrix: Matrix, directory: Path) -> tuple[Html, ...]:
     optional = "" if row.mandatory else " (optional)"
+    return (
+        cell(row.requirement),
+        cell(f"{row.criterion} {row.title}{optional}"),
+        tag("td", Html("<br/>".join(map(html, row.tests)))),
+        *_judged(row, matrix, directory),
+        cell(row.fault or ""),
+    )
+
+
+def _judged(row: Row, matrix: Matrix, directory: Path) -> tuple[Html, Html]:
+    """A row's verdict and its evidence."""
     run = matrix.run.directory
     evidence = [
         link(name, run / path, directory) if run.is_dir() else html(f"{name}: {path}")
@@ -94,10 +124,6 @@ def _cells(row: Row, matrix: Matrix, directory: Path) -> tuple[Html, ...]:
     ]
     said = f": {row.reason}" if row.reason else ""
     return (
-        cell(row.requirement),
-        cell(f"{row.criterion} {row.title}{optional}"),
-        tag("td", Html("<br/>".join(map(html, row.tests)))),
         cell(f"{row.state}{said}", row.state.replace(" ", "-")),
         tag("td", Html("<br/>".join(evidence))),
-        cell(row.fault or ""),
     )

@@ -89,6 +89,23 @@ def test_a_criterion_without_a_fault_is_a_gap(judged, tmp_path):
     assert "no fault shows that it can fail: OS-01" in gaps
 
 
+def test_the_api_map_leads_from_each_api_to_its_verdicts(judged, tmp_path):
+    criterion = model.load().criterion("PAAS-05")
+    found = matrix(read_results(judged.path))
+    for api in criterion.apis:
+        assert "PAAS-05" in [row.criterion for row in found.api_map[api]]
+    told = json.loads(matrix_page.as_json(found))["api_map"]
+    assert told["POST add_application"] == ["PAAS-05"]
+    root = ElementTree.fromstring(matrix_page.as_html(found, tmp_path).decode())
+    [line] = [
+        [cell.text for cell in row]
+        for row in root.findall(".//table")[1]
+        if row[0].text == "POST add_application"
+    ]
+    assert line[1:3] == [f"PAAS-05 {criterion.title}", NOT_PLANNED]
+    assert "POST add_application" in matrix_page.as_text(found)
+
+
 def test_text_json_and_page(judged, tmp_path):
     judged.result("OS-03", Verdict.FAIL, reason="<b>open</b>", fullName="a<b>")
     found = matrix(read_results(judged.path))
