@@ -18,14 +18,16 @@ import posixpath
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
 from lab.faultflags import FaultFlags
-from lab.loopback import cleanup, commands, hiding
+from lab.loopback import cleanup, commands, hiding, tunnel
 
 _PR_SET_PDEATHSIG = 1
 _LOGIN_TIMEOUT_S = 30
@@ -101,13 +103,13 @@ class Door(asyncssh.SSHServer):
         )
 
     def connection_requested(
-        self, dest_host: str, _dest_port: int, _orig_host: str, _orig_port: int
-    ) -> bool:
+        self, dest_host: str, dest_port: int, _orig_host: str, _orig_port: int
+    ) -> Coroutine[Any, Any, asyncssh.SSHTCPSession[bytes]]:
         if not _is_loopback(dest_host):
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "an embedded host reaches loopback only"
             )
-        return True
+        return tunnel.to(dest_host, dest_port)
 
 
 def _is_loopback(host: str) -> bool:

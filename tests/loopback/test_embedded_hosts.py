@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from fixtures.labs import running_lab, template
@@ -177,8 +178,6 @@ def test_a_tunnel_to_loopback_is_made(ssh: OpenSsh):
             client, _ = server.accept()
             with client:
                 client.sendall(b"to " + client.recv(100))
-                client.shutdown(socket.SHUT_WR)
-                client.recv(1)  # its end: a server that is gone before may leave ssh waiting
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -186,6 +185,28 @@ def test_a_tunnel_to_loopback_is_made(ssh: OpenSsh):
         thread.join(10)
 
     assert done.stdout == b"to question"
+
+
+def test_a_tunnel_is_closed_when_both_sides_have_ended(one: HostEntry):
+    """OpenSSH's client waits for that when its end has crossed the server's."""
+    key = paramiko.Ed25519Key.from_private_key_file(
+        (one.accounts[0].key or "").removeprefix("file:")
+    )
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        paramiko.Transport((str(one.address), one.port)) as transport,
+    ):
+        transport.connect(username=one.accounts[0].name, pkey=key)
+        channel = transport.open_channel(
+            "direct-tcpip", server.getsockname(), ("127.0.0.1", 0), timeout=10
+        )
+        server.accept()[0].close()
+        channel.settimeout(10)
+        assert channel.recv(1) == b""
+
+        channel.shutdown_write()
+
+        wait_for("the server's CLOSE", lambda: channel.closed, timeout=10)
 
 
 @pytest.mark.parametrize("to", ["192.0.2.1:80", "example.invalid:80"])
