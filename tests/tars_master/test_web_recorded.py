@@ -22,11 +22,8 @@ import pytest
 from aiohttp import web
 
 from lab.faultflags import FaultFlags
-from lab.tars.embedded.database import Database
-from lab.tars.embedded.nodes import Nodes
-from lab.tars.embedded.packages import PackageStore
-from lab.tars.embedded.tasks import TaskRunner
-from lab.tars.embedded.webapi import WebApi
+from lab.tars.embedded.parts import Parts
+from lab.tars.embedded.webapi import application
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings" / "tars" / "web"
 
@@ -164,14 +161,11 @@ async def send(client: httpx.AsyncClient, request: dict[str, Any]) -> httpx.Resp
 @asynccontextmanager
 async def master(place: Path, case: Case) -> AsyncIterator[httpx.AsyncClient]:
     """TarsWeb's API on a real socket, after all that goes before the case's exchange."""
-    database = Database(place / "tars.db")
+    parts = Parts.at(place, FaultFlags(place))
     with sqlite3.connect(place / "tars.db") as numbers:
         numbers.executemany("INSERT INTO sqlite_sequence VALUES (?, ?)", case.last.items())
     numbers.close()
-    flags = FaultFlags(place)
-    tasks = TaskRunner(database, Nodes(database), flags)
-    api = WebApi(database, tasks, PackageStore(place / "packages", database), flags)
-    runner = web.AppRunner(api.application())
+    runner = web.AppRunner(application(parts))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -182,9 +176,9 @@ async def master(place: Path, case: Case) -> AsyncIterator[httpx.AsyncClient]:
                 await send(client, recording(name)["request"])
             yield client
     finally:
-        await tasks.close()
+        await parts.tasks.close()
         await runner.cleanup()
-        database.close()
+        parts.database.close()
 
 
 def names(cases: Iterable[Case]) -> list[str]:

@@ -14,9 +14,11 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import BodyPartReader, web
+
+from lab.tars.embedded.access import Access
 
 #: The prefixes under which the real one serves the same API: by token, and for its pages.
 PREFIXES = ("/api", "/pages/server/api")
@@ -35,8 +37,15 @@ UPLOADS = web.AppKey("uploads", Path)
 Parameters = dict[str, Any]
 Handler = Callable[[Parameters], Awaitable[Any]]
 
+#: Who may call; without it, everybody.
+ACCESS = web.AppKey("access", Access)
+#: What can be called without a log-in: the log-in itself.
+OPEN = ("login", "is_enable_login", "get_login_uid")
+
 _SYSTEM_ERROR = {"en": "system error", "cn": "系统内部错误"}
 _REQUIRED = {"en": "{} is required", "cn": "{}不能为空"}
+_NUMERIC = "{} must be numeric type"
+_NOT_LOGGED_IN = {"en": "You have not been login", "cn": "您还没有登录"}
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +55,20 @@ _PAGE = """<!DOCTYPE html>
   <body><div id="error"><h1>Error</h1><pre><code>{text}</code></pre></div></body>
 </html>
 """
+
+
+class Route(NamedTuple):
+    """One function of the API: how it is called, and what it is refused without.
+
+    ``required`` parameters must not be empty, ``numeric`` ones must be numbers. ``handler``
+    returns ``data``, or the whole answer.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    required: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,21 +107,20 @@ def page(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=body, content_type="text/html")
 
 
-def answering(handler: Handler, required: tuple[str, ...]) -> Callable[[web.Request], Any]:
-    """An aiohttp handler: parameters from query and body, then ``handler``, then the envelope."""
+def answering(route: Route) -> Callable[[web.Request], Any]:
+    """An aiohttp handler: parameters from query and body, then the route's, then the envelope."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        language = "en" if request.cookies.get("locale") == "en" else "cn"
+        language = _language(request)
         try:
             parameters = await _parameters(request)
         except json.JSONDecodeError as error:
             return page(400, f"SyntaxError: {error}")
         upload = parameters.get(FILE_FIELD)
         try:
-            for name in required:
-                if parameters.get(name) in (None, ""):
-                    raise Refused(*(_REQUIRED[of].format(name) for of in ("en", "cn")))
-            return envelope(await handler(parameters))
+            _check(route, parameters)
+            data = await route.handler(parameters)
+            return data if isinstance(data, web.StreamResponse) else envelope(data)
         except Refused as refusal:
             return envelope({}, 500, refusal.messages[language])
         except PlainAnswer as plain:
@@ -112,6 +134,19 @@ def answering(handler: Handler, required: tuple[str, ...]) -> Callable[[web.Requ
                 upload.path.unlink(missing_ok=True)
 
     return answer
+
+
+def _language(request: web.Request) -> str:
+    return "en" if request.cookies.get("locale") == "en" else "cn"
+
+
+def _check(route: Route, parameters: Parameters) -> None:
+    for name in route.required:
+        if parameters.get(name) in (None, "", []):
+            raise Refused(*(_REQUIRED[of].format(name) for of in ("en", "cn")))
+    for name in route.numeric:
+        if not str(parameters.get(name, "")).isdigit():
+            raise Refused(_NUMERIC.format(name))
 
 
 async def _parameters(request: web.Request) -> Parameters:
@@ -168,3 +203,17 @@ async def real_manners(
         )
     response.headers["Server"] = SERVER
     return response
+
+
+@web.middleware
+async def logged_in(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Only who may call: `Access` says who. The forwarded-for header is believed, as recorded."""
+    forwarded = request.headers.get("X-Forwarded-For", "").split(",")[0].strip()
+    client = forwarded or request.remote or ""
+    ticket = request.query.get("ticket") or request.cookies.get("ticket")
+    name = request.path.rpartition("/")[2]
+    if name not in OPEN and not request.app[ACCESS].allowed(client, ticket):
+        return envelope({}, 500, _NOT_LOGGED_IN[_language(request)])
+    return await handler(request)

@@ -1,8 +1,7 @@
 """The configuration file that a node writes for a server, as tarsnode writes it.
 
-Source: the template tars.cpp.default and a file written by tarsnode 3.0.17. Names of
-framework servers that this platform does not have are left empty, as in a service that
-runs without them.
+The server's profile with what only the node knows in place of its macros, and the adapters.
+Source: profiles recorded from tarsAdminRegistry, and a file written by tarsnode 3.0.17.
 """
 
 from __future__ import annotations
@@ -11,60 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.tars.embedded.interfaces import NODE, AdapterDescriptor, ServerDescriptor
+from lab.tars.embedded.profile import Domain, fill, join, parse, render
 from lab.tars.queryf import QUERY_OBJECT
-
-_ADAPTER = """\
-      <{adapter_name}>
-        allow
-        endpoint={endpoint}
-        handlegroup={adapter_name}
-        maxconns={max_connections}
-        protocol={protocol}
-        queuecap={queuecap}
-        queuetimeout={queuetimeout}
-        servant={servant}
-        threads={thread_num}
-      </{adapter_name}>
-"""
-
-_FILE = """\
-<tars>
-  <application>
-    enableset=n
-    setdivision=NULL
-    <client>
-      locator={query}@tcp -h {registry[0]} -p {registry[1]}
-      sync-invoke-timeout=3000
-      async-invoke-timeout=5000
-      refresh-endpoint-interval=60000
-      stat=
-      property=
-      report-interval=60000
-      asyncthread=3
-      modulename={application}.{server_name}
-    </client>
-    <server>
-      app={application}
-      server={server_name}
-      nodename={node_name}
-      localip={node_address[0]}
-      node={node}@tcp -h {node_address[0]} -p {node_address[1]} -t 60000
-      local=tcp -h {node_address[0]} -p {admin_port} -t 3000
-      basepath={directory}/bin/
-      datapath={directory}/data/
-      logpath={directory}/log/
-      logsize=10M
-      lognum=10
-      config=
-      notify=
-      log=
-      logLevel=DEBUG
-      deactivating-timeout=3000
-      activating-timeout=60000
-{adapters}    </server>
-  </application>
-</tars>
-"""
 
 
 @dataclass(frozen=True)
@@ -78,29 +25,39 @@ class Surroundings:
 def server_configuration(
     server: ServerDescriptor, directory: Path, around: Surroundings, admin_port: int
 ) -> str:
-    """The file for a server that lies in ``directory``; AdminObj shall be at ``admin_port``."""
-    return _FILE.format(
-        query=QUERY_OBJECT,
-        registry=around.registry,
-        node=NODE,
-        node_address=around.node,
-        application=server.application,
-        server_name=server.server_name,
-        node_name=server.node_name,
-        directory=directory,
-        admin_port=admin_port,
-        adapters="".join(_adapter(adapter) for adapter in server.adapters.values()),
-    )
+    """The file for a server that lies in ``directory``; AdminObj shall be at ``admin_port``.
+
+    Raises `BrokenProfile`.
+    """
+    host, port = around.node
+    macros = {
+        "locator": f"{QUERY_OBJECT}@tcp -h {around.registry[0]} -p {around.registry[1]}",
+        "asyncthread": server.async_thread_num,
+        "modulename": f"{server.application}.{server.server_name}",
+        "app": server.application,
+        "server": server.server_name,
+        "nodename": server.node_name,
+        "localip": host,
+        "local": f"tcp -h {host} -p {admin_port} -t 3000",
+        "basepath": f"{directory}/bin/",
+        "datapath": f"{directory}/data/",
+        "logpath": f"{directory}/log/",
+    }
+    adapters: Domain = {name: _adapter(one) for name, one in server.adapters.items()}
+    own: Domain = {"node": f"{NODE}@tcp -h {host} -p {port} -t 60000", **adapters}
+    within: Domain = {"tars": {"application": {"server": own}}}
+    return render(join(parse(fill(server.profile, macros)), within))
 
 
-def _adapter(adapter: AdapterDescriptor) -> str:
-    return _ADAPTER.format(
-        adapter_name=adapter.adapter_name,
-        endpoint=adapter.endpoint,
-        max_connections=adapter.max_connections,
-        protocol=adapter.protocol,
-        queuecap=adapter.queuecap,
-        queuetimeout=adapter.queuetimeout,
-        servant=adapter.servant,
-        thread_num=adapter.thread_num,
-    )
+def _adapter(adapter: AdapterDescriptor) -> Domain:
+    return {
+        "allow": None,
+        "endpoint": adapter.endpoint,
+        "handlegroup": adapter.adapter_name,
+        "maxconns": str(adapter.max_connections),
+        "protocol": adapter.protocol,
+        "queuecap": str(adapter.queuecap),
+        "queuetimeout": str(adapter.queuetimeout),
+        "servant": adapter.servant,
+        "threads": adapter.thread_num,
+    }

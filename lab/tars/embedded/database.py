@@ -1,32 +1,23 @@
-"""What the embedded master keeps: applications, nodes, servers, packages and tasks, in SQLite.
+"""What the embedded master keeps of the platform: applications, nodes, servers, adapters.
 
-Column names are the field names of TarsWeb's answers, so a row is nearly an answer. Every
-change is committed before anything is acknowledged; with the write-ahead log a killed
-process loses nothing that it acknowledged.
+Column names are the field names of TarsWeb's answers, so a row is nearly an answer. Tasks
+and packages are kept by `lab.tars.embedded.tasktable`, which this database extends.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from lab.tars.embedded.states import ItemStatus, ServerState
+from lab.tars.embedded.states import ServerState
+from lab.tars.embedded.store import Row, now
+from lab.tars.embedded.tasktable import TaskTable
 
-#: A row by column name.
-Row = dict[str, Any]
-
-#: MySQL's zero of time, as TarsWeb shows a time that never was.
-NEVER = "1970-01-01 00:00:00"
 #: The length at which the real database cuts a server's name, silently.
 NAME_LENGTH = 128
-#: The commands whose tasks the real one keeps for good.
-PUBLISHES = ("patch_tars", "grace_patch_tars")
-#: How long finished tasks of other commands can be asked for, seconds.
-KEEP_TASKS_S = 300.0
+
+#: application, server name, node name
+Key = tuple[str, str, str]
 
 #: What an adapter has of its own, beside its server's key.
 ADAPTER_COLUMNS = (
@@ -34,7 +25,18 @@ ADAPTER_COLUMNS = (
     "queuetimeout", "allow_ip", "protocol", "handlegroup",
 )  # fmt: skip
 
-_BUSY_TIMEOUT_S = 5.0
+#: What a server is deployed with, beside its key; the rest has defaults.
+SERVER_COLUMNS = (
+    "server_type", "template_name", "enable_set", "set_name", "set_area", "set_group",
+    "patch_version", "posttime",
+)  # fmt: skip
+#: What can be changed of a deployed server.
+CHANGEABLE = (
+    "server_type", "template_name", "profile", "enable_set", "set_name", "set_area", "set_group",
+    "bak_flag", "async_thread_num", "enable_group",
+)  # fmt: skip
+
+_KEY = ("application", "server_name", "node_name")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS application (
@@ -46,8 +48,12 @@ CREATE TABLE IF NOT EXISTS server (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     application TEXT NOT NULL, server_name TEXT NOT NULL, node_name TEXT NOT NULL,
     server_type TEXT NOT NULL, template_name TEXT NOT NULL,
+    enable_set INTEGER NOT NULL DEFAULT 0, set_name TEXT, set_area TEXT, set_group TEXT,
     setting_state TEXT NOT NULL DEFAULT 'inactive', present_state TEXT NOT NULL DEFAULT 'inactive',
-    patch_time TEXT NOT NULL, patch_version TEXT NOT NULL DEFAULT '',
+    flow_state TEXT NOT NULL DEFAULT 'active', bak_flag INTEGER NOT NULL DEFAULT 0,
+    profile TEXT NOT NULL DEFAULT '', async_thread_num INTEGER NOT NULL DEFAULT 3,
+    enable_group INTEGER NOT NULL DEFAULT 0,
+    patch_time TEXT NOT NULL DEFAULT '1970-01-01 00:00:00', patch_version TEXT NOT NULL DEFAULT '',
     patch_user TEXT NOT NULL DEFAULT '', process_id INTEGER NOT NULL DEFAULT 0,
     posttime TEXT NOT NULL, UNIQUE (application, server_name, node_name));
 CREATE TABLE IF NOT EXISTS adapter (
@@ -59,74 +65,27 @@ CREATE TABLE IF NOT EXISTS adapter (
     allow_ip TEXT NOT NULL, protocol TEXT NOT NULL, handlegroup TEXT NOT NULL,
     posttime TEXT NOT NULL, UNIQUE (application, server_name, node_name, adapter_name));
 CREATE INDEX IF NOT EXISTS adapter_servant ON adapter (servant);
-CREATE TABLE IF NOT EXISTS package (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL, tgz TEXT NOT NULL,
-    md5 TEXT NOT NULL, comment TEXT NOT NULL, posttime TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS task (
-    task_no TEXT PRIMARY KEY, serial INTEGER NOT NULL, create_time TEXT NOT NULL,
-    created REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS task_item (
-    item_no TEXT PRIMARY KEY, task_no TEXT NOT NULL REFERENCES task ON DELETE CASCADE,
-    place INTEGER NOT NULL, application TEXT NOT NULL, server_name TEXT NOT NULL,
-    node_name TEXT NOT NULL, command TEXT NOT NULL, patch_id TEXT NOT NULL,
-    status INTEGER NOT NULL DEFAULT 0, start_time TEXT NOT NULL DEFAULT '',
-    end_time TEXT NOT NULL DEFAULT '', execute_info TEXT NOT NULL DEFAULT '',
-    percent INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS task_item_task ON task_item (task_no);
 """
 
 
-def now() -> str:
-    """The time as TarsWeb writes it, local, to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-class Database:
+class Database(TaskTable):
     """The master's database at ``path``. To be used from one thread."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # A commit is then in the system's page cache: it survives the process, not the machine.
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _rows(self, sql: str, *values: object) -> list[Row]:
-        return [dict(row) for row in self._connection.execute(sql, values)]
-
-    def _row(self, sql: str, *values: object) -> Row | None:
-        row = self._connection.execute(sql, values).fetchone()
-        return None if row is None else dict(row)
-
-    def _write(self, sql: str, *values: object) -> None:
-        self._connection.execute(sql, values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        super().__init__(path)
+        self.define(_SCHEMA)
 
     # Applications
 
     def add_application(self, name: str) -> Row:
         """Add an application; raises `sqlite3.IntegrityError` when there is one of that name."""
-        self._write("INSERT INTO application (f_name, created) VALUES (?, ?)", name, now())
-        [row] = self._rows("SELECT * FROM application WHERE f_name = ?", name)
+        self.write("INSERT INTO application (f_name, created) VALUES (?, ?)", name, now())
+        [row] = self.rows("SELECT * FROM application WHERE f_name = ?", name)
         return row
 
     def applications(self, part: str = "") -> list[Row]:
         """The applications whose name contains ``part``, by name."""
-        return self._rows(
+        return self.rows(
             "SELECT * FROM application WHERE instr(lower(f_name), lower(?)) "
             "ORDER BY f_name COLLATE NOCASE",
             part,
@@ -134,12 +93,12 @@ class Database:
 
     def delete_application(self, f_id: str) -> None:
         """Forget an application; its servers stay, as they do on the real one."""
-        self._write("DELETE FROM application WHERE f_id = ?", f_id)
+        self.write("DELETE FROM application WHERE f_id = ?", f_id)
 
     # Nodes
 
     def register_node(self, name: str, data_dir: str, version: str) -> None:
-        self._write(
+        self.write(
             "INSERT INTO node VALUES (?, ?, ?, 'active', ?) ON CONFLICT (node_name) DO UPDATE SET "
             "data_dir = excluded.data_dir, tars_version = excluded.tars_version, "
             "present_state = 'active', last_heartbeat = excluded.last_heartbeat",
@@ -150,18 +109,18 @@ class Database:
         )
 
     def node_seen(self, name: str) -> None:
-        self._write("UPDATE node SET last_heartbeat = ? WHERE node_name = ?", now(), name)
+        self.write("UPDATE node SET last_heartbeat = ? WHERE node_name = ?", now(), name)
 
     def node_lost(self, name: str | None = None) -> None:
         """A node (None: every node) is not there any more."""
-        self._write(
+        self.write(
             "UPDATE node SET present_state = 'inactive' WHERE node_name = coalesce(?, node_name)",
             name,
         )
 
     def nodes(self) -> list[str]:
         """Names of the nodes that are there."""
-        rows = self._rows("SELECT node_name FROM node WHERE present_state = 'active' ORDER BY 1")
+        rows = self.rows("SELECT node_name FROM node WHERE present_state = 'active' ORDER BY 1")
         return [row["node_name"] for row in rows]
 
     # Servers and their adapters
@@ -171,30 +130,22 @@ class Database:
     ) -> None:
         """Deploy a server, or adapters for one that is there; names are cut to `NAME_LENGTH`.
 
-        ``server`` has application, server_name, node_name, server_type, template_name;
-        an adapter the `ADAPTER_COLUMNS`.
+        ``server`` has application, server_name, node_name and of `SERVER_COLUMNS` what is not
+        left to its default; an adapter the `ADAPTER_COLUMNS`, and may have its posttime.
         """
-        key = [str(server[k])[:NAME_LENGTH] for k in ("application", "server_name", "node_name")]
-        with self._transaction():
-            self._write(
-                "INSERT OR IGNORE INTO server (application, server_name, node_name, server_type, "
-                "template_name, patch_time, posttime) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                *key,
-                server["server_type"],
-                server["template_name"],
-                NEVER,
-                now(),
-            )
+        key = {k: str(server[k])[:NAME_LENGTH] for k in _KEY}
+        given = {column: server[column] for column in SERVER_COLUMNS if column in server}
+        with self.transaction():
+            if not self.servers(*key.values()):
+                self.insert("server", {"posttime": now(), **key, **given})
             for adapter in adapters:
-                self._write(
-                    "INSERT OR REPLACE INTO adapter (application, server_name, node_name, "
-                    "posttime, adapter_name, servant, endpoint, thread_num, max_connections, "
-                    "queuecap, queuetimeout, allow_ip, protocol, handlegroup) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    *key,
-                    now(),
-                    *(adapter[column] for column in ADAPTER_COLUMNS),
+                self.write(
+                    "DELETE FROM adapter WHERE application = ? AND server_name = ? "
+                    "AND node_name = ? AND adapter_name = ?",
+                    *key.values(),
+                    adapter["adapter_name"],
                 )
+                self.insert("adapter", {"posttime": now(), **key, **adapter})
 
     def servers(
         self,
@@ -203,7 +154,7 @@ class Database:
         node_name: str | None = None,
     ) -> list[Row]:
         """The servers that match, by application, name and node."""
-        return self._rows(
+        return self.rows(
             "SELECT * FROM server WHERE application = coalesce(?1, application) "
             "AND server_name = coalesce(?2, server_name) AND node_name = coalesce(?3, node_name) "
             "ORDER BY application COLLATE NOCASE, server_name COLLATE NOCASE, node_name",
@@ -213,20 +164,42 @@ class Database:
         )
 
     def server(self, server_id: str) -> Row | None:
-        return self._row("SELECT * FROM server WHERE id = ?", server_id)
+        return self.row("SELECT * FROM server WHERE id = ?", server_id)
 
-    def set_setting(self, key: tuple[str, str, str], state: str) -> None:
+    def change_server(self, server_id: str, changes: Mapping[str, object]) -> None:
+        """Change what a server is deployed with: of ``changes`` the `CHANGEABLE` ones."""
+        wanted = {name: changes[name] for name in CHANGEABLE if name in changes}
+        assignments = "".join(f"{name} = ?, " for name in wanted)
+        self.write(
+            f"UPDATE server SET {assignments}posttime = ? WHERE id = ?",  # noqa: S608 - our names
+            *wanted.values(),
+            now(),
+            server_id,
+        )
+
+    def set_flow(self, application: str, server_name: str, node_name: str, state: str) -> None:
+        """Whether look-ups count a server's endpoints as active: "active" or "inactive"."""
+        self.write(
+            "UPDATE server SET flow_state = ? "
+            "WHERE application = ? AND server_name = ? AND node_name = ?",
+            state,
+            application,
+            server_name,
+            node_name,
+        )
+
+    def set_setting(self, key: Key, state: str) -> None:
         """What a server shall be: "active" or "inactive". ``key``: application, name, node."""
-        self._write(
+        self.write(
             "UPDATE server SET setting_state = ? "
             "WHERE application = ? AND server_name = ? AND node_name = ?",
             state,
             *key,
         )
 
-    def set_present(self, key: tuple[str, str, str], state: ServerState, process_id: int) -> None:
+    def set_present(self, key: Key, state: ServerState, process_id: int) -> None:
         """What a server is, as its node reports it."""
-        self._write(
+        self.write(
             "UPDATE server SET present_state = ?, process_id = ? "
             "WHERE application = ? AND server_name = ? AND node_name = ?",
             state.stored,
@@ -234,9 +207,9 @@ class Database:
             *key,
         )
 
-    def set_patched(self, key: tuple[str, str, str], version: str, user: str) -> None:
+    def set_patched(self, key: Key, version: str, user: str) -> None:
         """A server's package was replaced."""
-        self._write(
+        self.write(
             "UPDATE server SET patch_version = ?, patch_user = ?, patch_time = ? "
             "WHERE application = ? AND server_name = ? AND node_name = ?",
             version,
@@ -245,17 +218,17 @@ class Database:
             *key,
         )
 
-    def delete_server(self, key: tuple[str, str, str]) -> None:
-        with self._transaction():
+    def delete_server(self, key: Key) -> None:
+        with self.transaction():
             for table in ("server", "adapter"):
-                self._write(
+                self.write(
                     f"DELETE FROM {table} "  # noqa: S608 - our names
                     "WHERE application = ? AND server_name = ? AND node_name = ?",
                     *key,
                 )
 
     def adapters(self, application: str, server_name: str, node_name: str) -> list[Row]:
-        return self._rows(
+        return self.rows(
             "SELECT * FROM adapter "
             "WHERE application = ? AND server_name = ? AND node_name = ? ORDER BY id",
             application,
@@ -264,116 +237,43 @@ class Database:
         )
 
     def places(self, servant: str) -> list[Row]:
-        """Where ``App.Server.Obj`` is deployed: endpoint, node_name and both states."""
-        return self._rows(
-            "SELECT endpoint, node_name, setting_state, present_state FROM adapter "
-            "JOIN server USING (application, server_name, node_name) "
+        """Where ``App.Server.Obj`` is deployed: endpoint, node_name, the states and the set."""
+        return self.rows(
+            "SELECT endpoint, node_name, setting_state, present_state, flow_state, "
+            "server.posttime, enable_set, set_name, set_area, set_group "
+            "FROM adapter JOIN server USING (application, server_name, node_name) "
             "WHERE servant = ? ORDER BY adapter.id",
             servant,
         )
 
+    def adapter(self, adapter_id: str) -> Row | None:
+        return self.row("SELECT * FROM adapter WHERE id = ?", adapter_id)
+
+    def add_adapter(self, adapter: Row) -> Row:
+        """Add an adapter with its server's key in it; shows the one of its name that is there."""
+        there = self.row(
+            "SELECT * FROM adapter WHERE application = ? AND server_name = ? "
+            "AND node_name = ? AND adapter_name = ?",
+            *(adapter[name] for name in (*_KEY, "adapter_name")),
+        )
+        return there or self.insert("adapter", {**adapter, "posttime": now()})
+
+    def change_adapter(self, adapter_id: str, changes: Mapping[str, object]) -> None:
+        """Change an adapter: of ``changes`` the `ADAPTER_COLUMNS`."""
+        wanted = {name: changes[name] for name in ADAPTER_COLUMNS if name in changes}
+        assignments = "".join(f"{name} = ?, " for name in wanted)
+        self.write(
+            f"UPDATE adapter SET {assignments}posttime = ? WHERE id = ?",  # noqa: S608 - our names
+            *wanted.values(),
+            now(),
+            adapter_id,
+        )
+
+    def delete_adapter(self, adapter_id: str) -> bool:
+        """Forget an adapter; whether there was one."""
+        return self.write("DELETE FROM adapter WHERE id = ?", adapter_id) == 1
+
     def ports(self, node_name: str) -> list[str]:
         """The endpoints that adapters on a node have taken."""
-        rows = self._rows("SELECT endpoint FROM adapter WHERE node_name = ?", node_name)
+        rows = self.rows("SELECT endpoint FROM adapter WHERE node_name = ?", node_name)
         return [row["endpoint"] for row in rows]
-
-    # Packages
-
-    def add_package(self, server: str, tgz: str, md5: str, comment: str) -> Row:
-        """Record a package that lies in its place; ``server`` is ``App.Server``."""
-        cursor = self._connection.execute(
-            "INSERT INTO package (server, tgz, md5, comment, posttime) VALUES (?, ?, ?, ?, ?)",
-            (server, tgz, md5, comment, now()),
-        )
-        [row] = self._rows("SELECT * FROM package WHERE id = ?", cursor.lastrowid)
-        return row
-
-    def package(self, package_id: str) -> Row | None:
-        return self._row("SELECT * FROM package WHERE id = ?", package_id)
-
-    def packages(self, server: str) -> list[Row]:
-        """A server's packages, the newest first."""
-        return self._rows("SELECT * FROM package WHERE server = ? ORDER BY id DESC", server)
-
-    # Tasks
-
-    def add_task(self, task_no: str, serial: bool, items: Iterable[Row]) -> None:
-        """Keep a task; each of ``items`` has item_no, command, patch_id and a server's key."""
-        with self._transaction():
-            self._forget_old_tasks()
-            self._write("INSERT INTO task VALUES (?, ?, ?, ?)", task_no, serial, now(), time.time())
-            for place, item in enumerate(items):
-                self._write(
-                    "INSERT INTO task_item (task_no, place, item_no, application, server_name, "
-                    "node_name, command, patch_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    task_no,
-                    place,
-                    item["item_no"],
-                    item["application"],
-                    item["server_name"],
-                    item["node_name"],
-                    item["command"],
-                    item["patch_id"],
-                )
-
-    def _forget_old_tasks(self) -> None:
-        self._write(
-            "DELETE FROM task WHERE created < ? AND NOT EXISTS (SELECT 1 FROM task_item WHERE "
-            "task_item.task_no = task.task_no AND (command IN (?, ?) OR status < ?))",
-            time.time() - KEEP_TASKS_S,
-            *PUBLISHES,
-            ItemStatus.EM_I_SUCCESS,
-        )
-
-    def task(self, task_no: str) -> Row | None:
-        """A task with its ``items`` in order; None when it is unknown."""
-        task = self._row("SELECT * FROM task WHERE task_no = ?", task_no)
-        if task is not None:
-            task["items"] = self._rows(
-                "SELECT * FROM task_item WHERE task_no = ? ORDER BY place", task_no
-            )
-        return task
-
-    def publishes(
-        self, application: str | None, server_name: str | None, command: str | None
-    ) -> list[str]:
-        """Numbers of the publish tasks that match, the newest first."""
-        rows = self._rows(
-            "SELECT DISTINCT task.task_no, created FROM task JOIN task_item USING (task_no) WHERE "
-            "application = coalesce(?1, application) AND server_name = coalesce(?2, server_name) "
-            "AND command = coalesce(?3, command) AND command IN (?4, ?5) ORDER BY created DESC",
-            application,
-            server_name,
-            command,
-            *PUBLISHES,
-        )
-        return [row["task_no"] for row in rows]
-
-    def unfinished_tasks(self) -> list[str]:
-        """Numbers of the tasks that have items to be done, the oldest first."""
-        rows = self._rows(
-            "SELECT DISTINCT task.task_no, created FROM task JOIN task_item USING (task_no) "
-            "WHERE status < ? ORDER BY created",
-            ItemStatus.EM_I_SUCCESS,
-        )
-        return [row["task_no"] for row in rows]
-
-    def item_started(self, item_no: str) -> None:
-        self._write(
-            "UPDATE task_item SET status = ?, start_time = ? WHERE item_no = ?",
-            ItemStatus.EM_I_RUNNING,
-            now(),
-            item_no,
-        )
-
-    def item_percent(self, item_no: str, percent: int) -> None:
-        self._write("UPDATE task_item SET percent = ? WHERE item_no = ?", percent, item_no)
-
-    def item_ended(self, item_no: str, status: ItemStatus, info: str) -> None:
-        self._write(
-            "UPDATE task_item SET status = ?, execute_info = ?, end_time = ? WHERE item_no = ?",
-            status,
-            info,
-            now(),
-            item_no,
-        )

@@ -12,6 +12,7 @@ REGISTRY = "tars.tarsregistry.RegistryObj"
 ADMIN_REGISTRY = "tars.tarsAdminRegistry.AdminRegObj"
 PATCH = "tars.tarspatch.PatchObj"
 NODE = "tars.tarsnode.ServerObj"
+CONFIG = "tars.tarsconfig.ConfigObj"
 #: What a service listens to at the endpoint ``local`` of its configuration.
 ADMIN = "AdminObj"
 
@@ -105,9 +106,11 @@ class ServerDescriptor(Struct, frozen=True):
     server_name: str = field(tag=1)
     node_name: str = field(tag=2)
     setting_state: str = field(tag=5)
+    profile: str = field(tag=7)
     patch_version: str = field(tag=8)
     adapters: dict[str, AdapterDescriptor] = field(tag=11)
     server_type: str = field(tag=12)
+    async_thread_num: Int = field(tag=17, default=3)
 
 
 class Servers(Struct, frozen=True):
@@ -149,6 +152,16 @@ class ServerCommand(Struct, frozen=True):
     node_name: str = field(tag=2)
     application: str = field(tag=3)
     server_name: str = field(tag=4)
+
+
+class NotifyCommand(Struct, frozen=True):
+    """The arguments of notifyServer, as pushed."""
+
+    request_id: Int = field(tag=1)
+    node_name: str = field(tag=2)
+    application: str = field(tag=3)
+    server_name: str = field(tag=4)
+    command: str = field(tag=5)
 
 
 class PatchRequest(Struct, frozen=True):
@@ -218,3 +231,51 @@ class ServerAlive(Struct, frozen=True):
 
 
 SERVER_ALIVE = Function("keepAlive", ServerAlive, Done)
+
+
+# Config: what a service asks for its configuration files
+
+
+class ConfigFile(Struct, frozen=True):
+    """An empty ``server_name`` asks for the application's own file."""
+
+    application: str = field(tag=1)
+    server_name: str = field(tag=2)
+    filename: str = field(tag=3)
+
+
+class ConfigOnHost(Struct, frozen=True):
+    """``server`` is ``App.Server``."""
+
+    server: str = field(tag=1)
+    filename: str = field(tag=2)
+    host: str = field(tag=3)
+
+
+class Config(Struct, frozen=True):
+    ret: Int = field(tag=0)
+    config: str = field(tag=4)
+
+
+class ConfigsOf(Struct, frozen=True):
+    application: str = field(tag=1)
+    server_name: str = field(tag=2)
+
+
+class ConfigNames(Struct, frozen=True):
+    ret: Int = field(tag=0)
+    names: list[str] = field(tag=3)
+
+
+# Admin: what a node says to a service
+
+
+class Notification(Struct, frozen=True):
+    command: str = field(tag=1)
+
+
+class NotificationAnswer(Struct, frozen=True):
+    text: str = field(tag=0)
+
+
+NOTIFY = Function("notify", Notification, NotificationAnswer)

@@ -15,13 +15,10 @@ from aiohttp import web
 
 from lab.faultflags import FaultFlags
 from lab.tars.embedded import options
-from lab.tars.embedded.database import Database
-from lab.tars.embedded.nodes import Nodes
-from lab.tars.embedded.packages import PackageStore
+from lab.tars.embedded.parts import Parts
 from lab.tars.embedded.registry import Registry
 from lab.tars.embedded.servants import ServantServer
-from lab.tars.embedded.tasks import TaskRunner
-from lab.tars.embedded.webapi import WebApi
+from lab.tars.embedded.webapi import application
 
 _log = logging.getLogger("embedded tars master")
 
@@ -36,34 +33,27 @@ async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, i
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
 
-    directory = home / ".iec4" / "tars-master"
-    directory.mkdir(parents=True, exist_ok=True)
-    database = Database(directory / "tars.db")
-    database.node_lost()  # those that are there will say so
     flags = FaultFlags(home)
-    packages = PackageStore(directory / "packages", database)
-    nodes = Nodes(database)
-    tasks = TaskRunner(database, nodes, flags)
-    left = database.unfinished_tasks()
+    parts = Parts.at(home / ".iec4" / "tars-master", flags)
+    parts.database.node_lost()  # those that are there will say so
+    left = parts.database.unfinished_tasks()
 
-    names = Registry(database, nodes, packages, flags, registry)
-    servants = ServantServer(names.servants(), faulty=flags.active)
+    servants = ServantServer(Registry(parts, registry).servants(), faulty=flags.active)
     await servants.start(*registry)
     # No access log: it would show tickets, and grow with every poll of a task.
-    application = WebApi(database, tasks, packages, flags).application()
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application(parts), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, *web_address).start()
     _log.info("registry at %s:%s", *registry)
     _log.info("web at http://%s:%s", *web_address)
-    resuming = loop.call_later(_RESUME_AFTER_S, tasks.resume, left)
+    resuming = loop.call_later(_RESUME_AFTER_S, parts.tasks.resume, left)
 
     await over.wait()
     resuming.cancel()
-    await tasks.close()
+    await parts.tasks.close()
     await runner.cleanup()
     await servants.close()
-    database.close()
+    parts.database.close()
 
 
 def main() -> None:

@@ -211,6 +211,10 @@ class Node:
             patch = decode_body(api.PatchCommand, packet.body)
             self._begin(self._answer(name, patch.request_id, partial(self._patch, patch.request)))
             return
+        if name == "notifyServer":
+            told = decode_body(api.NotifyCommand, packet.body)
+            self._begin(self._answer(name, told.request_id, partial(self._notify, told)))
+            return
         command = decode_body(api.ServerCommand, packet.body)
         acts: dict[str, Callable[[api.ServerCommand], Awaitable[Result]]] = {
             "startServer": self._start,
@@ -250,6 +254,10 @@ class Node:
         """The state travels as a number in the text, where the real one sends a struct."""
         server = self._servers.get((command.application, command.server_name))
         return (-1, "server not exist") if server is None else (0, str(int(server.state)))
+
+    async def _notify(self, told: api.NotifyCommand) -> Result:
+        server = self._servers.get((told.application, told.server_name))
+        return (-1, "server is not exist") if server is None else await server.notify(told.command)
 
     async def _described(self, application: str, server_name: str) -> api.ServerDescriptor | None:
         if self._link is None:

@@ -15,6 +15,7 @@ from lab.tars.body import Struct, encode_body
 from lab.tars.embedded.database import Database
 from lab.tars.embedded.interfaces import (
     PATCH,
+    NotifyCommand,
     PatchCommand,
     PatchRequest,
     ReportResult,
@@ -75,6 +76,15 @@ class Nodes:
             return ServerCommand(number, node_name, application, server_name)
 
         return await self._push(function, key, command, purpose, timeout)
+
+    async def notify(self, key: Key, words: str, *, timeout: float) -> Result:
+        """Have a node tell a server ``words`` by AdminF.notify; its answer is in the text."""
+        application, server_name, node_name = key
+
+        def command(number: int) -> Struct:
+            return NotifyCommand(number, node_name, application, server_name, words)
+
+        return await self._push("notifyServer", key, command, "notifyServer", timeout)
 
     async def state(self, key: Key, *, timeout: float) -> tuple[int, ServerState]:
         """Ask a node for a server's state; code -1 for a server that it does not know."""

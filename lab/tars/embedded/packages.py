@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from lab.tars.embedded.answers import Upload
-from lab.tars.embedded.database import Database, Row
+from lab.tars.embedded.database import Database
 from lab.tars.embedded.interfaces import PACKAGES
+from lab.tars.embedded.store import Row
 
 
 class PackageStore:
@@ -27,6 +28,13 @@ class PackageStore:
             place = self.directory / tgz
         upload.path.replace(place)
         return self._database.add_package(server, tgz, upload.md5, comment)
+
+    def delete(self, package_id: str) -> None:
+        """Forget a package; an unknown one is no error."""
+        row = self._database.package(package_id)
+        if row is not None:
+            self._database.delete_package(package_id)
+            (self.directory / str(row["tgz"])).unlink(missing_ok=True)
 
     def file(self, path: str) -> Path | None:
         """The file behind a path that a node asks for; None when there is none."""

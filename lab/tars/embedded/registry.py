@@ -1,7 +1,7 @@
 """What the master serves by Tars frames: look-ups for clients, and its side of the nodes.
 
-One port serves QueryObj, RegistryObj, AdminRegObj and PatchObj, which the real one spreads
-over four. Look-ups follow the database at once, where the real one reloads its lists every
+One port serves QueryObj, RegistryObj, AdminRegObj, PatchObj and ConfigObj, which the real one
+spreads over five. Look-ups follow the database at once, where the real one reloads its lists every
 13 s.
 """
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
-from lab.faultflags import FaultFlags
 from lab.tars.body import Empty, Int, Struct, decode_body, encode_body, field
+from lab.tars.embedded import configobj, rows
 from lab.tars.embedded import interfaces as api
-from lab.tars.embedded.database import Database, Row
-from lab.tars.embedded.nodes import Nodes
-from lab.tars.embedded.packages import PackageStore
+from lab.tars.embedded.parts import Parts
+from lab.tars.embedded.profile import fill
 from lab.tars.embedded.servants import Call, Dropped, Function
 from lab.tars.embedded.states import ServerState
+from lab.tars.embedded.store import Row, now
 from lab.tars.queryf import QUERY_OBJECT, ById, EndpointF, Endpoints, Found
 
 #: The size of a package's pieces, bytes.
@@ -27,6 +28,9 @@ _PIECE = 1024 * 1024
 #: An adapter's endpoint: ``tcp -h HOST -t MS -p PORT -e 0``, in any order.
 _ENDPOINT = re.compile(r"^(?P<kind>tcp|udp)(?=.* -h (?P<host>\S+))(?=.* -p (?P<port>\d+))")
 _TIMEOUT = re.compile(r" -t (\d+)")
+
+#: The objects that the master has itself, where no server is deployed for them.
+_OWN = (QUERY_OBJECT, api.REGISTRY, api.ADMIN_REGISTRY, api.PATCH, api.CONFIG)
 
 #: What tars.lookup-invents shows for an object that nobody deployed.
 _INVENTED = EndpointF(host="127.0.0.1", port=9, timeout=60000, istcp=1, grid=0)
@@ -54,7 +58,7 @@ class NodeNames(Struct, frozen=True):
     names: list[str] = field(tag=2, default_factory=list)
 
 
-def endpoint(text: str, node_name: str) -> EndpointF | None:
+def endpoint(text: str, node_name: str, set_id: str = "") -> EndpointF | None:
     """An adapter's endpoint as look-ups show it; None when it is none (a port in words)."""
     found = _ENDPOINT.match(text)
     if found is None or int(found["port"]) > 65535:
@@ -68,6 +72,7 @@ def endpoint(text: str, node_name: str) -> EndpointF | None:
         grid=0,
         groupworkid=-1,
         grouprealid=-1,
+        set_id=set_id,
         weight=-1,
         node_name=node_name,
     )
@@ -77,11 +82,9 @@ def endpoint(text: str, node_name: str) -> EndpointF | None:
 class Registry:
     """The master's servants. ``address`` is where they listen: (host, port)."""
 
-    database: Database
-    nodes: Nodes
-    packages: PackageStore
-    flags: FaultFlags
+    parts: Parts
     address: tuple[str, int]
+    started: str = dataclass_field(default_factory=now)
 
     def servants(self) -> Mapping[str, Mapping[str, Function]]:
         return {
@@ -110,13 +113,14 @@ class Registry:
                 api.REPORT_RESULT.name: self._report_result,
             },
             api.PATCH: {api.DOWNLOAD.name: self._download},
+            api.CONFIG: configobj.functions(self.parts.configs, self.parts.flags),
         }
 
     # QueryObj
 
     def _unless_deaf(self, function: Function) -> Function:
         def hearing(call: Call) -> bytes:
-            if self.flags.active("tars.registry-deaf"):
+            if self.parts.flags.active("tars.registry-deaf"):
                 raise Dropped
             return function(call)
 
@@ -124,21 +128,31 @@ class Registry:
 
     def _places(self, name: str) -> tuple[list[EndpointF], list[EndpointF]]:
         """Active and inactive endpoints of an object."""
-        if name in (QUERY_OBJECT, api.REGISTRY, api.ADMIN_REGISTRY, api.PATCH):
+        places = self.parts.database.places(name)
+        if not places and name in _OWN:
             host, port = self.address
             here = endpoint(f"tcp -h {host} -p {port} -t 60000", host)
             return [here] if here else [], []
+        return self._divided(places)
+
+    def _divided(self, places: list[Row]) -> tuple[list[EndpointF], list[EndpointF]]:
+        """Active and inactive endpoints of what an object's servers have."""
+        flags = self.parts.flags
         lists: tuple[list[EndpointF], list[EndpointF]] = [], []
-        rows = self.database.places(name)
-        if rows and self.flags.active("tars.lookup-empty"):
+        if places and flags.active("tars.lookup-empty"):
             return lists
-        if not rows and self.flags.active("tars.lookup-invents"):
+        if not places and flags.active("tars.lookup-invents"):
             return [_INVENTED], []
-        for row in rows:
-            found = endpoint(row["endpoint"], row["node_name"])
+        if flags.active("tars.restart-forgets"):
+            places = [place for place in places if place["posttime"] > self.started]
+        stale = flags.active("tars.lookup-stale")
+        for place in places:
+            found = endpoint(place["endpoint"], place["node_name"], rows.set_division(place))
             if found is not None:
-                active = row["setting_state"] == row["present_state"] == "active"
-                lists[0 if active else 1].append(found)
+                states = {place["setting_state"], place["present_state"], place["flow_state"]}
+                lists[0 if stale or states == {"active"} else 1].append(found)
+        if flags.active("tars.inactive-hidden"):
+            lists[1].clear()
         return lists
 
     def _find(self, call: Call) -> bytes:
@@ -150,12 +164,31 @@ class Registry:
         return encode_body(Endpoints(ret=0, active=active, inactive=inactive))
 
     def _find_in_set(self, call: Call) -> bytes:
-        """No server is in a set here, so the whole list; a set reads ``name.area.group``."""
+        """The endpoints within a set, ``name.area.group``.
+
+        Who is in no set of that name is found as in the same group; within it, the group
+        counts, else the area's wildcard ``*``; where neither has anybody, -1. Source:
+        QueryImp.cpp and DbHandle.cpp of TarsFramework.
+        """
         asked = decode_body(BySet, call.body)
-        if len(asked.within.split(".")) != 3:
+        name, *deeper = asked.within.split(".")
+        if len(deeper) != 2 or "*" in (name, deeper[0]):
             return encode_body(EndpointsWithin(ret=-1, active=[], inactive=[]))
-        active, inactive = self._places(asked.id)
-        return encode_body(EndpointsWithin(ret=0, active=active, inactive=inactive))
+        area, group = deeper
+        places = [
+            place
+            for place in self.parts.database.places(asked.id)
+            if place["enable_set"] and place["set_name"] == name
+        ]
+        if not places or self.parts.flags.active("tars.set-ignored"):
+            active, inactive = self._places(asked.id)
+            return encode_body(EndpointsWithin(ret=0, active=active, inactive=inactive))
+        here = [place for place in places if place["set_area"] == area]
+        if group != "*":
+            exactly = [place for place in here if place["set_group"] == group]
+            here = exactly or [place for place in here if place["set_group"] == "*"]
+        active, inactive = self._divided(here) if here else ([], [])
+        return encode_body(EndpointsWithin(ret=0 if here else -1, active=active, inactive=inactive))
 
     def _find_in_station(self, _: Call) -> bytes:
         return encode_body(EndpointsWithin(ret=-1, active=[], inactive=[]))
@@ -164,39 +197,46 @@ class Registry:
 
     def _register_node(self, call: Call) -> bytes:
         node = decode_body(api.RegisterNode, call.body)
-        self.database.register_node(node.name, node.info.data_dir, node.info.version)
+        self.parts.database.register_node(node.name, node.info.data_dir, node.info.version)
         return encode_body(api.Done())
 
     def _keep_alive(self, call: Call) -> bytes:
-        self.database.node_seen(decode_body(api.KeepAlive, call.body).name)
+        self.parts.database.node_seen(decode_body(api.KeepAlive, call.body).name)
         return encode_body(api.Done())
 
     def _update_server(self, call: Call) -> bytes:
         update = decode_body(api.UpdateServer, call.body)
         key = (update.application, update.server_name, update.node_name)
-        self.database.set_present(key, ServerState(update.info.state), update.info.process_id)
+        self.parts.database.set_present(key, ServerState(update.info.state), update.info.process_id)
         return encode_body(api.Done())
 
     def _update_patch_result(self, call: Call) -> bytes:
         patched = decode_body(api.UpdatePatchResult, call.body).result
         key = (patched.application, patched.server_name, patched.node_name)
-        self.database.set_patched(key, patched.version, patched.user)
+        self.parts.database.set_patched(key, patched.version, patched.user)
         return encode_body(api.Done())
 
     def _get_servers(self, call: Call) -> bytes:
         asked = decode_body(api.GetServers, call.body)
-        rows = self.database.servers(
+        servers = self.parts.database.servers(
             asked.application or None, asked.server_name or None, asked.node_name
         )
-        return encode_body(api.Servers(servers=[self._descriptor(row) for row in rows]))
+        described = [self._descriptor(server) for server in servers]
+        return encode_body(api.Servers(servers=[one for one in described if one is not None]))
 
-    def _descriptor(self, row: Row) -> api.ServerDescriptor:
-        key = row["application"], row["server_name"], row["node_name"]
+    def _descriptor(self, row: Row) -> api.ServerDescriptor | None:
+        """None for a server that cannot be described: its template is unknown or broken."""
+        profile = self.parts.templates.profile_of(row)
+        if not profile:
+            return None
+        division = rows.set_division(row)
+        own_set = {"enableset": "y" if division else "n", "setdivision": division or "NULL"}
         return api.ServerDescriptor(
             application=row["application"],
             server_name=row["server_name"],
             node_name=row["node_name"],
             setting_state=row["setting_state"],
+            profile=fill(profile, own_set),
             patch_version=row["patch_version"],
             adapters={
                 adapter["adapter_name"]: api.AdapterDescriptor(
@@ -210,27 +250,28 @@ class Registry:
                     queuetimeout=adapter["queuetimeout"],
                     protocol=adapter["protocol"],
                 )
-                for adapter in self.database.adapters(*key)
+                for adapter in self.parts.database.adapters(*rows.key(row))
             },
             server_type=row["server_type"],
+            async_thread_num=row["async_thread_num"],
         )
 
     # AdminRegObj
 
     def _report_node(self, call: Call) -> bytes:
         report = decode_body(api.ReportNode, call.body).report
-        self.nodes.reported(report.node_name, call.connection)
+        self.parts.nodes.reported(report.node_name, call.connection)
         return encode_body(api.Done())
 
     def _report_result(self, call: Call) -> bytes:
-        self.nodes.answered(decode_body(api.ReportResult, call.body))
+        self.parts.nodes.answered(decode_body(api.ReportResult, call.body))
         return b""
 
     # PatchObj
 
     def _download(self, call: Call) -> bytes:
         asked = decode_body(api.FilePiece, call.body)
-        file = self.packages.file(asked.path)
+        file = self.parts.packages.file(asked.path)
         if file is None:
             return encode_body(api.Piece(ret=-1, data=b""))
         with file.open("rb") as content:

@@ -4,42 +4,58 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.tars.embedded.database import Row
 from lab.tars.embedded.states import ItemStatus, task_status
+from lab.tars.embedded.store import Row
 
 #: The only user of a platform without log-in.
 USER = "admin"
 
 #: What every server row shows that this platform does not have.
 _FIXED = {
-    "enable_set": False,
-    "set_name": None,
-    "set_area": None,
-    "set_group": None,
-    "bak_flag": False,
-    "profile": "",
-    "async_thread_num": 3,
     "base_path": "",
     "exe_path": "",
     "start_script_path": "",
     "stop_script_path": "",
     "monitor_script_path": "",
-    "enable_group": False,
     "ip_group_name": "",
-    "flow_state": "active",
     "run_type": "",
     "base_image_id": 0,
     "source": "",
 }
+_SET_PARTS = ("set_name", "set_area", "set_group")
 #: What deploy_server's answer leaves out of a server's row.
 _NOT_WHEN_DEPLOYED = (
     "patch_user", "enable_group", "ip_group_name", "flow_state", "base_image_id", "source",
 )  # fmt: skip
 
 
+def key(named: Row) -> tuple[str, str, str]:
+    """What a server is known by: application, name, node."""
+    return named["application"], named["server_name"], named["node_name"]
+
+
+def asked_set(asked: Row) -> Row:
+    """The set of a request; its parts are null unless ``enable_set`` is true."""
+    if not asked.get("enable_set"):
+        return {"enable_set": False, **dict.fromkeys(_SET_PARTS)}
+    return {"enable_set": True, **{part: asked.get(part) for part in _SET_PARTS}}
+
+
+def set_of(division: str) -> Row:
+    """The set called ``name.area.group``; "" is none."""
+    parts = dict(zip(_SET_PARTS, division.split("."), strict=False))
+    return asked_set({"enable_set": bool(division), **parts})
+
+
+def set_division(server: Row) -> str:
+    """``name.area.group``; "" without a set."""
+    return ".".join(server[part] or "" for part in _SET_PARTS) if server["enable_set"] else ""
+
+
 def server(row: Row) -> Row:
     """A server, in all of TarsWeb's fields."""
-    return {**row, **_FIXED}
+    truths = {name: bool(row[name]) for name in ("enable_set", "bak_flag", "enable_group")}
+    return {**row, **_FIXED, **truths}
 
 
 def deployed(row: Row) -> Row:
@@ -99,10 +115,10 @@ def page(rows: list[Any], number: object, size: object) -> Row:
     return {"count": count, "rows": rows}
 
 
-def package(row: Row, *, newest: bool) -> Row:
-    """A package as lists show it; the newest one is the default."""
+def package(row: Row) -> Row:
+    """A package as lists show it."""
     return {
-        "default_version": int(newest),
+        "default_version": row["default_version"],
         "id": row["id"],
         "server": row["server"],
         "tgz": row["tgz"],
@@ -129,5 +145,18 @@ def adapter(server_key: tuple[str, ...], asked: Row) -> Row:
         "queuetimeout": asked.get("queuetimeout", 20_000),
         "allow_ip": asked.get("allow_ip", ""),
         "protocol": asked.get("protocol", "tars"),
+        "handlegroup": asked.get("handlegroup", ""),
+    }
+
+
+def named_adapter(asked: Row) -> Row:
+    """An adapter of add_adapter_conf's request as a row; its name follows from its servant."""
+    names = (
+        "application", "server_name", "node_name", "thread_num", "endpoint", "max_connections",
+        "allow_ip", "servant", "queuecap", "queuetimeout", "protocol",
+    )  # fmt: skip
+    return {
+        **{name: asked[name] for name in names},
+        "adapter_name": f"{asked['servant']}Adapter",
         "handlegroup": asked.get("handlegroup", ""),
     }

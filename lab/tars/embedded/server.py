@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.faultflags import FaultFlags
+from lab.tars.embedded.adminf import told
 from lab.tars.embedded.configuration import Surroundings, server_configuration
 from lab.tars.embedded.interfaces import ADMIN, ServerDescriptor
 from lab.tars.embedded.process import Process, read_record, write_record
 from lab.tars.embedded.startlimit import Limits, StartLimit
 from lab.tars.embedded.states import ServerState
+from lab.tars.errors import TarsError
 from lab.tars.packets import PacketType, request
 
 #: How long a start waits to see its server active, seconds; the real one answers after 1.1 s.
@@ -171,6 +173,17 @@ class Server:
         """End its process at once; it comes back as one that died does."""
         if self._process is not None:
             self._process.signal(signal.SIGKILL)
+
+    async def notify(self, command: str) -> tuple[int, str]:
+        """Tell it a command by AdminF.notify; returns the node's code and words."""
+        process = self._process
+        if process is None:
+            return -1, "error:server state is Inactive. "
+        address = self._rules.around.node[0], process.record.admin_port
+        try:
+            return 0, f"succ:{await told(address, command)}"
+        except (OSError, TarsError) as error:
+            return -1, f"error:{error}"
 
     async def _asked_to_shut_down(self, process: Process) -> bool:
         """Send AdminF.shutdown; whether there was somebody to hear it."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from uuid import uuid4
 
 from lab.faultflags import FaultFlags
-from lab.tars.embedded.database import Database, Row
+from lab.tars.embedded.database import Database
 from lab.tars.embedded.nodes import NodeAbsent, Nodes
 from lab.tars.embedded.rows import USER
 from lab.tars.embedded.states import ItemStatus, ServerState
+from lab.tars.embedded.store import Row
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +45,30 @@ class TaskRunner:
             "stop": self._stop,
             "restart": self._restart,
             "patch_tars": self._publish,
+            "grace_patch_tars": self._publish,
             "undeploy_tars": self._undeploy,
         }
+
+    def add(self, items: Iterable[Row], *, serial: bool, elegant: bool = False) -> str:
+        """Keep a task and begin it; returns its number.
+
+        Each of ``items`` has a ``server`` row, ``command`` and ``patch_id``. An elegant task
+        stays as it is, as the real one's did.
+        """
+        task_no = uuid4().hex
+        planned = [
+            {
+                **item["server"],
+                "item_no": uuid4().hex,
+                "command": item["command"],
+                "patch_id": str(item["patch_id"]),
+            }
+            for item in items
+        ]
+        self._database.add_task(task_no, serial, planned, elegant=elegant)
+        if not elegant:
+            self.begin(task_no)
+        return task_no
 
     def begin(self, task_no: str) -> None:
         """Run a task of the database in the background."""

@@ -1,0 +1,26 @@
+"""AdminF.notify: what a node tells a server at the endpoint ``local`` of its configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from lab.tars.embedded.interfaces import ADMIN, NOTIFY, Notification
+from lab.tars.embedded.link import Link
+
+#: A command may make the server fetch a file, which has 3 s for that.
+_TIMEOUT_S = 5.0
+
+
+async def told(address: tuple[str, int], command: str) -> str:
+    """A server's answer to a command; raises `OSError`, `TarsError`."""
+    link = await Link.open(address, on_push=lambda _: None)
+    listening = asyncio.create_task(link.listen())
+    try:
+        answer = await link.call(ADMIN, NOTIFY, Notification(command), timeout=_TIMEOUT_S)
+    finally:
+        link.close()
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+    return answer.text

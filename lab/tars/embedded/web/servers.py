@@ -1,0 +1,234 @@
+"""Servers and their adapters over HTTP: deployment, lists, states, flow."""
+
+from __future__ import annotations
+
+import errno
+import random
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from lab.tars.embedded import rows
+from lab.tars.embedded.answers import Parameters, Route, system_error
+from lab.tars.embedded.parts import Parts
+from lab.tars.embedded.store import Row
+
+_SERVER_TYPES = ("tars_cpp", "tars_java", "tars_php", "tars_nodejs", "tars_go", "not_tars")
+#: Where `auto_port` looks for free ports, as recorded.
+_PORTS = range(10000, 30000)
+_TRIES = 1000
+_KEY = ("application", "server_name", "node_name")
+
+
+def routes(parts: Parts) -> Iterable[Route]:
+    api = _Servers(parts)
+    adapters = _Adapters(parts)
+    return (
+        Route("GET", "server_list", api.listed, ("tree_node_id",)),
+        Route("GET", "server", api.server, ("id",)),
+        Route("GET", "server_search", api.search, ("search_key",)),
+        Route("GET", "server_nodes", api.nodes, ("application", "server_name")),
+        Route("GET", "inactive_server_list", api.inactive),
+        Route("POST", "server_exist", api.exist),
+        Route("POST", "deploy_server", api.deploy),
+        Route("POST", "update_server", api.change, ("id",)),
+        Route("GET", "get_realtime_state", api.realtime_state, ("id",)),
+        Route("POST", "server_state", api.states),
+        Route("POST", "update_flowstatus", api.flow, ("server_id", "node_list")),
+        Route("GET", "auto_port", adapters.auto_port),
+        Route("GET", "adapter_conf_list", adapters.listed, ("id",)),
+        Route("GET", "adapter_conf", adapters.adapter, ("id",)),
+        Route("GET", "all_adapter_conf_list", adapters.servants, ("application", "server_name")),
+        Route("POST", "add_adapter_conf", adapters.add, (*_KEY, "servant")),
+        Route("POST", "update_adapter_conf", adapters.change, ("id", "servant")),
+        Route("GET", "delete_adapter_conf", adapters.delete, ("id",)),
+    )
+
+
+class _Servers:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._database = parts.database
+
+    def _known(self, server_id: object) -> Row:
+        server = self._database.server(str(server_id))
+        if server is None:
+            raise system_error()
+        return server
+
+    async def listed(self, parameters: Parameters) -> Any:
+        """``tree_node_id``: ``1App`` or ``1App.5Server``."""
+        application, _, server_name = str(parameters["tree_node_id"]).partition(".5")
+        found = self._database.servers(application.removeprefix("1"), server_name or None)
+        servers = [rows.server(row) for row in found]
+        if parameters.get("is_page") == "true":
+            return rows.page(servers, parameters.get("cur_page"), parameters.get("page_size"))
+        return servers
+
+    async def server(self, parameters: Parameters) -> Row:
+        return rows.server(self._known(parameters["id"]))
+
+    async def search(self, parameters: Parameters) -> list[Row]:
+        """Servers whose name or node has the word in it."""
+        word = str(parameters["search_key"]).lower()
+        return [
+            rows.server(row)
+            for row in self._database.servers()
+            if word in f"{row['application']}.{row['server_name']}".lower()
+            or word in row["node_name"].lower()
+        ]
+
+    async def nodes(self, parameters: Parameters) -> list[str]:
+        servers = self._database.servers(parameters["application"], parameters["server_name"])
+        return [server["node_name"] for server in servers]
+
+    async def inactive(self, parameters: Parameters) -> list[Row]:
+        """Servers that shall be active and are not, or shall not be."""
+        return [
+            rows.server(row)
+            for row in self._database.servers(
+                parameters.get("application") or None,
+                parameters.get("server_name") or None,
+                parameters.get("node_name") or None,
+            )
+            if not row["setting_state"] == row["present_state"] == "active"
+        ]
+
+    async def exist(self, parameters: Parameters) -> bool:
+        return any(
+            self._database.servers(parameters["application"], parameters["server_name"], node)
+            for node in parameters["node_names"]
+        )
+
+    async def deploy(self, parameters: Parameters) -> Row:
+        """Deploys nearly anything, and the same again; shows what it finds under that name."""
+        key = rows.key(parameters)
+        adapters = [rows.adapter(key, asked) for asked in parameters["adapters"]]
+        server_type = parameters["server_type"]
+        server = {
+            **dict(zip(_KEY, key, strict=True)),
+            "server_type": server_type if server_type in _SERVER_TYPES else "",
+            "template_name": parameters.get("template_name", ""),
+            **rows.asked_set(parameters),
+        }
+        lost = self._parts.flags.active("tars.deploy-lost") and not self._database.servers(*key)
+        if adapters:
+            self._database.add_server(server, adapters)
+        deployed = [rows.deployed(row) for row in self._database.servers(*key)]
+        if lost:
+            self._database.delete_server(key)
+        return {"server_conf": deployed, "tars_node_rst": []}
+
+    async def change(self, parameters: Parameters) -> Row:
+        server = self._known(parameters["id"])
+        changes = {name: value for name, value in parameters.items() if name in server}
+        if "enable_set" in parameters:
+            changes |= rows.asked_set(parameters)
+        self._database.change_server(server["id"], changes)
+        return rows.server(self._known(server["id"]))
+
+    async def realtime_state(self, parameters: Parameters) -> Row:
+        return {"realtime_state": self._known(parameters["id"])["present_state"]}
+
+    async def states(self, parameters: Parameters) -> list[Row]:
+        if "queryState" not in parameters:
+            raise system_error()
+        return [await self._state(query) for query in parameters["queryState"]]
+
+    async def _state(self, query: Row) -> Row:
+        key = rows.key(query)
+        named = dict(zip(_KEY, key, strict=True))
+        answered = await self._parts.tasks.state(key)
+        if answered is None:
+            return {**named, "is_node_ok": False, "query_ret_code": -1}
+        ret, state = answered
+        [row] = self._database.servers(*key) or [{}]
+        return {
+            **named,
+            "is_node_ok": True,
+            "setting_state_in_reg": row.get("setting_state", "").capitalize(),
+            "present_state_in_node": state.shown,
+            "present_state_in_reg": row.get("present_state", "").capitalize(),
+            "query_ret_code": ret,
+        }
+
+    async def flow(self, parameters: Parameters) -> Row:
+        """``status`` true: look-ups count the server on the nodes of ``node_list`` again."""
+        server = self._known(parameters["server_id"])
+        if not self._parts.flags.active("tars.flow-ignored"):
+            state = "active" if parameters.get("status") else "inactive"
+            for node in parameters["node_list"]:
+                self._database.set_flow(server["application"], server["server_name"], node, state)
+        return {"__return": 0}
+
+
+class _Adapters:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._database = parts.database
+
+    async def auto_port(self, parameters: Parameters) -> list[Row]:
+        """A free port on each of the nodes in ``node_name``, which ``;`` separates."""
+        nodes = [name for name in str(parameters.get("node_name", "")).split(";") if name]
+        return [{"node_name": node, "port": self._free_port(node)} for node in nodes]
+
+    def _free_port(self, node: str) -> int:
+        taken = " ".join(self._database.ports(node))
+        for port in random.sample(_PORTS, _TRIES):
+            if f"-p {port} " not in taken and _bindable(node, port):
+                return port
+        raise system_error()
+
+    async def listed(self, parameters: Parameters) -> list[Row]:
+        server = self._database.server(str(parameters["id"]))
+        if server is None:
+            return []
+        return self._database.adapters(*rows.key(server))
+
+    async def servants(self, parameters: Parameters) -> list[Row]:
+        """The objects of a server, on whatever nodes."""
+        servers = self._database.servers(parameters["application"], parameters["server_name"])
+        names = {
+            adapter["servant"]: None
+            for server in servers
+            for adapter in self._database.adapters(*rows.key(server))
+        }
+        return [{"servant": name} for name in names]
+
+    def _known(self, adapter_id: object) -> Row:
+        adapter = self._database.adapter(str(adapter_id))
+        if adapter is None:
+            raise system_error()
+        return adapter
+
+    async def adapter(self, parameters: Parameters) -> Row:
+        return self._known(parameters["id"])
+
+    async def add(self, parameters: Parameters) -> Row:
+        """An adapter for a server, deployed or not; one that is there is shown."""
+        added = self._database.add_adapter(rows.named_adapter(parameters))
+        if self._parts.flags.active("tars.adapter-lost"):
+            self._database.delete_adapter(str(added["id"]))
+        return added
+
+    async def change(self, parameters: Parameters) -> Row:
+        adapter = self._known(parameters["id"])
+        if not self._parts.flags.active("tars.adapter-lost"):
+            self._database.change_adapter(adapter["id"], parameters)
+        return self._known(adapter["id"])
+
+    async def delete(self, parameters: Parameters) -> str:
+        adapter = self._known(parameters["id"])
+        if not self._parts.flags.active("tars.adapter-kept"):
+            self._database.delete_adapter(adapter["id"])
+        return str(adapter["id"])
+
+
+def _bindable(address: str, port: int) -> bool:
+    """Whether a port is free on a node, as far as that can be told from here."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
