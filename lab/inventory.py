@@ -54,7 +54,8 @@ class HostEntry(Model):
 class SystemEntry(Model):
     """A system. ``adopted``: it was there before; only endpoints and secrets are needed.
 
-    ``install``: what a real lab's Jenkins is installed from.
+    Of a Jenkins: ``install``, what a real lab's is installed from; ``site``, the file that says
+    which jobs it has (`jobs/definitions/site.yaml` is one).
     """
 
     adopted: bool = False
@@ -62,6 +63,7 @@ class SystemEntry(Model):
     secrets: dict[str, Reference] = Field(default_factory=dict)
     ca: Path | None = None
     install: JenkinsInstall | None = None
+    site: Path | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -184,14 +186,7 @@ def _check_names(document: Document, inventory: Inventory) -> None:
         check("system", name, SYSTEMS, "systems", name)
         for endpoint in system.endpoints:
             check("endpoint", endpoint, SYSTEMS[name], "systems", name, "endpoints", endpoint)
-        if system.install is not None:
-            at = ("systems", name, "install")
-            if name != "jenkins" or inventory.kind != "real" or system.adopted:
-                raise document.error(
-                    *at, says="only a real lab's Jenkins that is not adopted is installed like this"
-                )
-            for host_name in system.install.agents:
-                check("host", host_name, inventory.hosts, *at, "agents", host_name)
+        _check_jobs_and_installation(document, inventory, name)
     if inventory.kind == "embedded":
         for name, host in inventory.hosts.items():
             if host.address and not ipaddress.ip_address(host.address).is_loopback:
@@ -201,3 +196,21 @@ def _check_names(document: Document, inventory: Inventory) -> None:
                     "address",
                     says=f"an embedded host stays on 127.0.0.0/8; found {host.address}",
                 )
+
+
+def _check_jobs_and_installation(document: Document, inventory: Inventory, name: str) -> None:
+    system = inventory.systems[name]
+    if system.site is not None and name != "jenkins":
+        raise document.error("systems", name, "site", says="only a Jenkins has jobs")
+    if system.install is None:
+        return
+    at = ("systems", name, "install")
+    if name != "jenkins" or inventory.kind != "real" or system.adopted:
+        raise document.error(
+            *at, says="only a real lab's Jenkins that is not adopted is installed like this"
+        )
+    for host in system.install.agents:
+        if host not in inventory.hosts:
+            raise document.error(
+                *at, "agents", host, says=f"unknown host {host!r}; {nearest(host, inventory.hosts)}"
+            )

@@ -22,6 +22,7 @@ from lab.secrets import redactor
 from lab.session import Lab
 from lab.task import Task
 from lab.wait import wait_for
+from pipeline import lab_jobs
 from pipeline.children import Child
 from pipeline.progress import EventFollower, Progress
 from pipeline.rundir import RunDirectory
@@ -53,10 +54,14 @@ def recipes(lab: Lab, systems: Collection[str]) -> dict[str, Recipe]:
 
 def dry_run(lab: Lab, *, remove: bool) -> list[Step]:
     """The steps that `deploy` would execute, in order."""
-    chosen = recipes(lab, SYSTEMS).values()
-    return [
-        step for recipe in chosen for step in (recipe.removal(lab) if remove else recipe.steps(lab))
-    ]
+    chosen = recipes(lab, SYSTEMS)
+    return [step for each in chosen.items() for step in _steps(*each, lab, remove=remove)]
+
+
+def _steps(system: str, recipe: Recipe, lab: Lab, *, remove: bool) -> list[Step]:
+    if remove:
+        return recipe.removal(lab)
+    return [*recipe.steps(lab), *(lab_jobs.steps(lab) if system == "jenkins" else ())]
 
 
 def deploy(
@@ -92,7 +97,7 @@ def deploy(
                 progress.step(f"{system:<10} {line} ({what.duration_s:.1f} s)")
 
             try:
-                execute(recipe.removal(lab) if remove else recipe.steps(lab), lab, done=done)
+                execute(_steps(system, recipe, lab, remove=remove), lab, done=done)
             except LabError as error:
                 failures[system] = error
                 tell(system, f"FAILED: {error}\n{error.evidence or ''}")
@@ -142,6 +147,8 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
             stage.state = "skipped"
             return
         progress.stage("validate", len(criteria))
+        if any("jenkins" in criterion.stands_on for criterion in criteria):
+            lab_jobs.keep(run, task.inventory)
         children = []
         by_pytest = [c for c in criteria if c.runner == "pytest"]
         by_robot = [c for c in criteria if c.runner == "robot" and c.bluval is None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from lab.jenkins.access import job_path
@@ -10,6 +11,9 @@ from lab.jenkins.client import Client
 from lab.jenkins.config_xml import XmlRefused
 from lab.jenkins.drift import Drift, compare
 from lab.jenkins.errors import JenkinsError, NotFound
+
+#: Where a run directory has the jobs as they are defined, NAME.xml.
+DIRECTORY = "jobs"
 
 State = Literal["missing", "differs", "same"]
 
@@ -37,6 +41,14 @@ class Compared:
             for found in self.drift.differences
             if found.matters
         ]
+
+
+def definitions(run: Path) -> dict[str, str]:
+    """name → XML of the jobs as defined, from a run directory; empty where it has none."""
+    return {
+        file.stem: file.read_text(encoding="utf-8")
+        for file in sorted((run / DIRECTORY).glob("*.xml"))
+    }
 
 
 def look(client: Client, name: str, rendered: str) -> Compared:

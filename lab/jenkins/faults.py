@@ -16,6 +16,7 @@ FAULTS = (
     Fault("jenkins.plugin-missing", _ROLES, "the list of plugins lacks workflow-job"),
     Fault("jenkins.agents-away", _ROLES, "every agent is shown as offline"),
     Fault("jenkins.definition-changed", _ROLES, "a posted job is kept with another command in it"),
+    Fault("jenkins.schedule-changed", _ROLES, "jobs with a schedule are shown with another"),
     Fault("jenkins.parameters-lost", _ROLES, "builds get empty values for their parameters"),
     Fault("jenkins.output-lost", _ROLES, "what steps write does not reach the log of their build"),
     Fault("jenkins.failure-hidden", _ROLES, "a build that fails ends as SUCCESS"),

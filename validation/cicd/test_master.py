@@ -5,9 +5,11 @@ import pytest
 
 from blueprints.evidence import Evidence
 from lab.jenkins import probe
+from lab.jenkins.defined import definitions, look
 from lab.jenkins.plugins import pinned_plugins
 from lab.jenkins.trial import Trial
 from lab.session import Lab
+from lab.task import Task
 
 
 @pytest.mark.criterion("CICD-01")
@@ -60,3 +62,16 @@ def test_a_job_is_kept_as_it_was_defined(lab: Lab, evidence: Evidence) -> None:
         assert trial.kept("builders/*/command") == command, "another command is kept"
         assert trial.kept("assignedNode") == "iec4", "another label is kept"
         assert trial.kept("properties/*/*/*/name") == "SUITE", "another parameter is kept"
+
+
+@pytest.mark.criterion("CICD-12")
+def test_the_suites_jobs_are_as_defined(task: Task, lab: Lab, evidence: Evidence) -> None:
+    defined = definitions(task.run) if task.run else {}
+    if not defined:
+        pytest.skip("no definitions to compare with: systems.jenkins.site names none")
+    client = probe.client(lab)
+    with evidence.judge("every job means what its definition says"):
+        compared = [look(client, name, xml) for name, xml in defined.items()]
+        evidence.attach("jobs.json", {job.name: job.wrong for job in compared})
+        wrong = [sentence for job in compared for sentence in job.wrong]
+        assert not wrong, "; ".join(wrong)
