@@ -50,9 +50,9 @@ def keep(run: RunDirectory, inventory: Inventory) -> None:
 
 def _site(inventory: Inventory) -> Path | None:
     entry = inventory.systems.get(SYSTEM)
-    if entry is None or entry.site is not None:
-        return entry and entry.site
-    return SITE if inventory.kind == "embedded" else None
+    if entry is None:
+        return None
+    return SITE if entry.site is None and inventory.kind == "embedded" else entry.site
 
 
 @cache
