@@ -22,6 +22,27 @@ SERVER = "EchoServer"
 #: How tarsnode starts it; "tars_nodejs" would need node-agent, which is not on npm.
 SERVER_TYPE = "tars_cpp"
 
+#: The suite's Tars protocol and clients, for what runs on hosts; it needs tarsio.
+PROTOCOL_MODULES = (
+    "lab/__init__.py",
+    "lab/errors.py",
+    "lab/tars/__init__.py",
+    *(
+        f"lab/tars/{module}.py"
+        for module in (
+            "body",
+            "client",
+            "connection",
+            "encodings",
+            "errors",
+            "framing",
+            "packets",
+            "plain",
+            "queryf",
+        )
+    ),
+)
+
 _SOURCE = Path(__file__).parent / "echo"
 
 # The library's packages carry their tests, fixtures and browser builds: 7.8 MB, of which

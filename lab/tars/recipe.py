@@ -15,7 +15,13 @@ from lab.session import Lab
 from lab.tars.client import TarsClient
 from lab.tars.deployment import deploy_echo
 from lab.tars.echo_client import ECHO_OBJECT, Echo, Identity
-from lab.tars.package import APPLICATION, SERVER, build_package, node_archive
+from lab.tars.package import (
+    APPLICATION,
+    PROTOCOL_MODULES,
+    SERVER,
+    build_package,
+    node_archive,
+)
 from lab.tars.probe import REGISTRY, SYSTEM, WEB, probe, tars_web
 from lab.tars.queryf import resolve
 
@@ -27,16 +33,8 @@ ECHO_VERSION = "1.0.0"
 
 #: What master and nodes need of the suite; nothing else of it travels.
 MODULES = (
-    "lab/__init__.py",
-    "lab/errors.py",
+    *PROTOCOL_MODULES,
     "lab/faultflags.py",
-    "lab/tars/__init__.py",
-    "lab/tars/body.py",
-    "lab/tars/client.py",
-    "lab/tars/errors.py",
-    "lab/tars/framing.py",
-    "lab/tars/packets.py",
-    "lab/tars/queryf.py",
     "lab/tars/embedded",
 )
 
