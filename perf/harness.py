@@ -200,6 +200,7 @@ class Load:
             succeeded_in_window=self.observer.succeeded_in_window,
             failures=self.observer.failures,
             generator=health,
+            series=self.observer.series,
         )
 
     def _tell_locust(self, latency_us: float, error: Exception | None) -> None:

@@ -27,6 +27,8 @@ class LoadPlan:
     moment ("burst"). Measured is a window of ``window_s`` seconds that opens ``warm_up_s``
     after all users are there. ``timeout_s`` bounds each action. ``max_oversleep_us``: how
     late the generator itself may wake (99th percentile) before its figures mean nothing.
+    ``window`` is how many actions a user has under way in a closed loop; engines whose users
+    wait for each answer have one.
     """
 
     users: int
@@ -36,6 +38,7 @@ class LoadPlan:
     arrival: Literal["spread", "burst"] = "spread"
     timeout_s: float = 3.0
     max_oversleep_us: float = 10_000.0
+    window: int = 1
 
     @property
     def offered_rate(self) -> float | None:
@@ -49,6 +52,8 @@ class Conditions:
 
     ``cores`` are those that the generator may use; ``body_bytes`` is the payload of one
     action, ``connections`` how many it kept open. ``versions`` are the generator's parts.
+    ``no_delay``: whether the generator had TCP_NODELAY on; ``requests_per_write`` and
+    ``replies_per_read`` are its batching, means. None: that engine does not say.
     """
 
     cores: int
@@ -56,6 +61,9 @@ class Conditions:
     body_bytes: int
     connections: int
     versions: dict[str, str] = field(default_factory=dict)
+    no_delay: bool | None = None
+    requests_per_write: float | None = None
+    replies_per_read: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +71,42 @@ class GeneratorHealth:
     """What the generator did to itself in the window.
 
     ``cpu_percent`` is the processor time of its process, in percent of one core; it runs on
-    one thread. ``oversleep_p99_us`` and ``oversleep_max_us`` say how late it woke.
+    one thread. Where it waits by looking again and again, that is not counted.
+    ``oversleep_p99_us`` and ``oversleep_max_us`` say how late it woke.
     """
 
     cpu_percent: float
     oversleep_p99_us: float
     oversleep_max_us: float
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of a window: what ended in it, and how quickly what succeeded was answered.
+
+    The latencies are in microseconds, None where nothing succeeded.
+    """
+
+    succeeded: int
+    failed: int
+    p50_us: float | None
+    p99_us: float | None
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of a window: what ended in it, by the window's clock (``second`` from 0).
+
+    Seconds after the window's last have what was still under way when it closed. Latencies
+    are None when nothing succeeded.
+    """
+
+    second: int
+    succeeded: int
+    failed: int
+    p50_us: float | None
+    p99_us: float | None
+    max_us: float | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +117,8 @@ class LoadResult:
     began where nothing but the generator held it up (see `perf.pace`). ``failures`` counts
     the others by reason; an action that was still unanswered at the end is one of them.
     ``succeeded_in_window`` are successes that were complete before the window closed.
+    ``returns`` counts the answers by iRet, good and bad; ``seconds`` is the course of it.
+    Both are empty when the engine does not say.
     """
 
     plan: LoadPlan
@@ -88,6 +128,8 @@ class LoadResult:
     succeeded_in_window: int
     failures: dict[str, int]
     generator: GeneratorHealth
+    #: The window second by second, whole seconds only.
+    series: tuple[Second, ...] = ()
 
     @property
     def succeeded(self) -> int:
@@ -156,6 +198,7 @@ class LoadResult:
             "generator": asdict(self.generator),
             "window_valid": self.window_valid,
             "spoilt_by": list(self.spoilt_by),
+            "series": [asdict(second) for second in self.series],
             "latencies": self.latencies.to_json(),
         }
 
@@ -171,6 +214,7 @@ class LoadResult:
                 succeeded_in_window=int(data["succeeded_in_window"]),
                 failures=_FAILURES.validate_python(data["failures"]),
                 generator=_HEALTH.validate_python(data["generator"]),
+                series=_SERIES.validate_python(data.get("series", [])),
             )
         except (KeyError, TypeError, ValidationError) as error:
             raise ValueError(f"no load result: {error}") from error
@@ -200,4 +244,5 @@ def plan_to_json(plan: LoadPlan) -> str:
 _PLAN = TypeAdapter(LoadPlan)
 _CONDITIONS = TypeAdapter(Conditions)
 _HEALTH = TypeAdapter(GeneratorHealth)
+_SERIES = TypeAdapter(tuple[Second, ...])
 _FAILURES = TypeAdapter(dict[str, int])

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from lab.errors import LabError
 from perf.histogram import Histogram
+from perf.load import Second
+from perf.seconds import SecondBySecond
 
 #: The reason of an action that never ended; it was cut off with the load.
 UNANSWERED = "unanswered when the load ended"
@@ -42,10 +44,12 @@ class Observer:
         self._open = False
         self._opened = self._closed = 0.0
         self._early = 0
+        self._seconds: SecondBySecond | None = None
 
     def open(self) -> None:
         """The window opens."""
         self._opened, self._open = time.perf_counter(), True
+        self._seconds = SecondBySecond(self._opened)
 
     def close(self) -> None:
         """The window closes; what is in flight still counts when it ends."""
@@ -96,8 +100,11 @@ class Observer:
         if since is None:
             return True
         if counted:
-            self._batch.append((time.perf_counter() - since) * 1e6)
+            ended = time.perf_counter()
+            self._batch.append((ended - since) * 1e6)
             self.succeeded_in_window += self._open
+            if self._seconds is not None and self._open:
+                self._seconds.succeeded(ended, (ended - since) * 1e6)
             if len(self._batch) >= _BATCH:
                 self._flush()
         self._tell(since, None)
@@ -114,7 +121,14 @@ class Observer:
         """Counted failures by reason, the most frequent first."""
         return dict(self._failures.most_common())
 
+    @property
+    def series(self) -> tuple[Second, ...]:
+        """The window second by second."""
+        return () if self._seconds is None else self._seconds.whole(self._closed)
+
     def _fail(self, why: str) -> None:
+        if self._seconds is not None and self._open:
+            self._seconds.failed(time.perf_counter())
         known = why in self._failures or len(self._failures) < MAX_REASONS
         self._failures[why if known else OTHER] += 1
 
