@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-
 from lab.tars.embedded.interfaces import ADMIN, NOTIFY, Notification
 from lab.tars.embedded.link import Link
 
@@ -14,13 +11,5 @@ _TIMEOUT_S = 5.0
 
 async def told(address: tuple[str, int], command: str) -> str:
     """A server's answer to a command; raises `OSError`, `TarsError`."""
-    link = await Link.open(address, on_push=lambda _: None)
-    listening = asyncio.create_task(link.listen())
-    try:
-        answer = await link.call(ADMIN, NOTIFY, Notification(command), timeout=_TIMEOUT_S)
-    finally:
-        link.close()
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+    answer = await Link.ask(address, ADMIN, NOTIFY, Notification(command), timeout=_TIMEOUT_S)
     return answer.text

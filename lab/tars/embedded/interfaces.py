@@ -164,6 +164,20 @@ class NotifyCommand(Struct, frozen=True):
     command: str = field(tag=5)
 
 
+class LogCommand(Struct, frozen=True):
+    """The arguments of getLogFileList (the first four) and getLogData, as pushed.
+
+    ``command`` reads the file, whose name in it is ``__log_file_name__``.
+    """
+
+    request_id: Int = field(tag=1)
+    node_name: str = field(tag=2)
+    application: str = field(tag=3)
+    server_name: str = field(tag=4)
+    file: str = field(tag=5, default="")
+    command: str = field(tag=6, default="")
+
+
 class PatchRequest(Struct, frozen=True):
     application: str = field(tag=0)
     server_name: str = field(tag=1)

@@ -1,4 +1,4 @@
-"""A node's connection to its master: calls with answers, and pushes in between."""
+"""A connection to a servant, mostly a node's to its master: calls, and pushes in between."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._on_push = on_push
+        self._peer = "{}:{}".format(*writer.get_extra_info("peername")[:2])
         self._last_id = PUSH_ID
         self._waiting: dict[int, asyncio.Future[ResponsePacket]] = {}
 
@@ -61,7 +62,27 @@ class Link:
         self._writer.close()
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(ConnectionLost("the connection to the master has ended"))
+                waiting.set_exception(ConnectionLost(f"the connection to {self._peer} has ended"))
+
+    @classmethod
+    async def ask(
+        cls,
+        address: tuple[str, int],
+        servant: str,
+        function: Function[A, R],
+        arguments: A,
+        *,
+        timeout: float,
+    ) -> R:
+        """One call on a connection of its own; raises `OSError`, `TarsError`."""
+        link = await cls.open(address, lambda _: None)
+        listening = asyncio.create_task(link.listen())
+        try:
+            return await link.call(servant, function, arguments, timeout=timeout)
+        finally:
+            link.close()
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     def tell(
         self, servant: str, function: Function[A, R], arguments: A, *, one_way: bool = False
@@ -85,7 +106,7 @@ class Link:
             answer = await asyncio.wait_for(waiting, timeout)
         except TimeoutError:
             raise NoAnswer(
-                f"the master did not answer {servant}.{function.name}",
+                f"{servant}.{function.name} was not answered",
                 expected=f"an answer within {timeout:g} s",
             ) from None
         finally:
@@ -95,7 +116,7 @@ class Link:
                 answer.ret,
                 servant=servant,
                 function=function.name,
-                endpoint="the master",
+                endpoint=self._peer,
                 description=answer.result_desc or "",
             )
         return decode_body(function.results, answer.body)

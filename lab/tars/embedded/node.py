@@ -9,6 +9,7 @@ terminated.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -21,7 +22,7 @@ from pathlib import Path
 from lab.faultflags import FaultFlags
 from lab.tars.body import decode_body, encode_body
 from lab.tars.embedded import interfaces as api
-from lab.tars.embedded import options
+from lab.tars.embedded import options, serverlogs
 from lab.tars.embedded.configuration import Surroundings
 from lab.tars.embedded.link import Link
 from lab.tars.embedded.servants import Call, ServantServer
@@ -215,6 +216,10 @@ class Node:
             told = decode_body(api.NotifyCommand, packet.body)
             self._begin(self._answer(name, told.request_id, partial(self._notify, told)))
             return
+        if name in ("getLogFileList", "getLogData"):
+            log = decode_body(api.LogCommand, packet.body)
+            self._begin(self._answer(name, log.request_id, partial(self._log, log)))
+            return
         command = decode_body(api.ServerCommand, packet.body)
         acts: dict[str, Callable[[api.ServerCommand], Awaitable[Result]]] = {
             "startServer": self._start,
@@ -258,6 +263,15 @@ class Node:
     async def _notify(self, told: api.NotifyCommand) -> Result:
         server = self._servers.get((told.application, told.server_name))
         return (-1, "server is not exist") if server is None else await server.notify(told.command)
+
+    async def _log(self, asked: api.LogCommand) -> Result:
+        """The names of a server's logs, as JSON in the text, or what is in one of them."""
+        server = self._servers.get((asked.application, asked.server_name))
+        if server is None:
+            return -1, "server is not exist"
+        if asked.file:
+            return await serverlogs.read(server.logs, asked.file, asked.command)
+        return 0, json.dumps(serverlogs.files(server.logs))
 
     async def _described(self, application: str, server_name: str) -> api.ServerDescriptor | None:
         if self._link is None:

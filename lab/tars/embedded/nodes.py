@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Callable
 
 from lab.tars.body import Struct, encode_body
 from lab.tars.embedded.database import Database
 from lab.tars.embedded.interfaces import (
     PATCH,
+    LogCommand,
     NotifyCommand,
     PatchCommand,
     PatchRequest,
@@ -85,6 +87,23 @@ class Nodes:
             return NotifyCommand(number, node_name, application, server_name, words)
 
         return await self._push("notifyServer", key, command, "notifyServer", timeout)
+
+    async def log_files(self, key: Key, *, timeout: float) -> tuple[int, list[str]]:
+        """The names of a server's log files; none for a server that its node does not know."""
+
+        def command(number: int) -> Struct:
+            return LogCommand(number, key[2], key[0], key[1])
+
+        ret, text = await self._push("getLogFileList", key, command, "getLogFileList", timeout)
+        return ret, json.loads(text) if ret == 0 else []
+
+    async def log_data(self, key: Key, file: str, words: str, *, timeout: float) -> Result:
+        """Have a node read a server's log file by the shell command ``words``."""
+
+        def command(number: int) -> Struct:
+            return LogCommand(number, key[2], key[0], key[1], file, words)
+
+        return await self._push("getLogData", key, command, "getLogData", timeout)
 
     async def state(self, key: Key, *, timeout: float) -> tuple[int, ServerState]:
         """Ask a node for a server's state; code -1 for a server that it does not know."""

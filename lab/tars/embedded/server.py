@@ -84,6 +84,11 @@ class Server:
     def name(self) -> str:
         return f"{self.descriptor.application}.{self.descriptor.server_name}"
 
+    @property
+    def logs(self) -> Path:
+        """Where it logs: the node writes its output there, TarsCpp its rolling logs."""
+        return self.directory / "log" / self.descriptor.application / self.descriptor.server_name
+
     def _set(self, state: ServerState) -> None:
         if state != self.state:
             self.state = state
@@ -130,13 +135,14 @@ class Server:
         file.write_text(server_configuration(self.descriptor, self.directory, around, admin_port))
         self._active.clear()
         self._limit.started(time.monotonic())
+        self.logs.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
         try:
             self._process = Process.start(
                 [str(executable), f"--config={file}"],
                 environ=environ,
                 directory=self.directory,
-                output=self.directory / "log" / f"{self.name}.output",
+                output=self.logs / f"{self.name}.log",
                 admin_port=admin_port,
                 told=self._ended,
             )

@@ -10,9 +10,11 @@ import tarfile
 import zlib
 from pathlib import Path
 
+from lab.tars.embedded.architecture import foreign
+
 
 class BrokenPackage(Exception):
-    """What was published is no archive that can be unpacked."""
+    """What was published is no archive that can be unpacked, or cannot run on this machine."""
 
 
 def put_in_place(archive: Path, bin_directory: Path) -> None:
@@ -29,6 +31,8 @@ def put_in_place(archive: Path, bin_directory: Path) -> None:
         top = fresh
         while len(inside := list(top.iterdir())) == 1 and inside[0].is_dir():
             top = inside[0]
+        if reason := foreign(top):
+            raise BrokenPackage(reason)
         shutil.rmtree(bin_directory, ignore_errors=True)
         top.rename(bin_directory)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:

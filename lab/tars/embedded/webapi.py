@@ -20,6 +20,8 @@ from lab.tars.embedded.web import (
     applications,
     commands,
     configs,
+    logs,
+    monitoring,
     packages,
     scaling,
     servers,
@@ -37,6 +39,8 @@ SUBJECTS: tuple[Callable[[Parts], Iterable[Route]], ...] = (
     configs.routes,
     templates.routes,
     commands.routes,
+    monitoring.routes,
+    logs.routes,
     scaling.routes,
     users.routes,
 )
