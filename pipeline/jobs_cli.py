@@ -53,6 +53,18 @@ def lint(site: Site = None) -> int:
     return jenkins_jobs.lint(site)
 
 
+@app.command("groovy")
+def groovy() -> int:
+    """Fetch Groovy by Maven, once: the embedded Jenkins runs pipeline jobs with it.
+
+    Example: ./iec4 jobs groovy
+    """
+    from lab.jenkins.groovy import prepared
+
+    print(prepared())
+    return 0
+
+
 @app.command("diff")
 def diff(
     jenkins: JenkinsUrl = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import secrets, service
+from lab.jenkins import groovy
 from lab.jenkins.installed import InstalledJenkins
 from lab.jenkins.plugins import PLUGINS
 from lab.jenkins.probe import ENDPOINT, SYSTEM, access, agents_online, master_host, probe
@@ -24,7 +25,6 @@ MODULES = (
     "lab/__init__.py",
     "lab/faultflags.py",
     "lab/jenkins/__init__.py",
-    "lab/jenkins/jenkinsfile.py",
     "lab/jenkins/embedded",
     "lab/loopback/__init__.py",
     "lab/loopback/cleanup.py",
@@ -34,6 +34,7 @@ _EXECUTORS = 2
 # From the host account's home directory.
 _HOME = "jenkins"
 _RUNTIME = f"{_HOME}/runtime"
+_GROOVY = f"{_HOME}/groovy"
 _ACCOUNTS = f"{_HOME}/accounts.json"
 _AGENTS = f"{_HOME}/agents.json"
 _KEY = f"{_HOME}/agent-key"
@@ -72,10 +73,11 @@ class EmbeddedJenkins(Recipe):
         argv = [
             "python3", "-m", "lab.jenkins.embedded.master", "--home", ".",
             "--listen", f"{address}:{port}", "--accounts", _ACCOUNTS, "--plugins", _PLUGINS,
-            "--agents", _AGENTS, "--labels", SUITE_LABEL,
+            "--agents", _AGENTS, "--labels", SUITE_LABEL, "--groovy", groovy.classpath(_GROOVY),
         ]  # fmt: skip
         return [
             Install("bring the embedded Jenkins", host, _RUNTIME, runtime),
+            *self._groovy(host),
             Write("write its accounts", host, _ACCOUNTS, json.dumps(accounts).encode(), 0o600),
             Write("write the agents' key", host, _KEY, key.encode(), 0o600),
             Write("write its agents", host, _AGENTS, json.dumps(agents, indent=1).encode()),
@@ -84,6 +86,12 @@ class EmbeddedJenkins(Recipe):
             service.Answers("Jenkins answers GET /whoAmI", host, probe, service=SYSTEM),
             Await("its agents are online", host, agents_online),
         ]
+
+    def _groovy(self, host: str) -> list[Step]:
+        """Only pipeline jobs want it: where it would have to be fetched, a run goes without."""
+        if not groovy.at_hand():
+            return []
+        return [Install("bring Groovy, for pipeline jobs", host, _GROOVY, groovy.archived)]
 
     def removal(self, lab: Lab) -> list[Step]:
         host = master_host(lab)

@@ -14,10 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import jenkins
+import pytest
 
+from lab.errors import ToolMissing
 from lab.faultflags import DIRECTORY
+from lab.jenkins import groovy
 from lab.payload import ROOT
 from lab.wait import wait_for
 
@@ -161,7 +165,7 @@ class Master:
     def trigger(self, name: str, *, delay: str = "0sec", **values: str) -> int:
         """Trigger a build; returns the number of its queue item."""
         what = "buildWithParameters" if values else "build"
-        query = "&".join([f"delay={delay}", *(f"{k}={v}" for k, v in values.items())])
+        query = urlencode({"delay": delay, **values})
         answer = self.ask("POST", f"/job/{name}/{what}?{query}")
         assert answer.status in (201, 303), answer.text
         return int(answer.headers["Location"].rstrip("/").rpartition("/")[2])
@@ -210,6 +214,14 @@ def running_master(
     finally:
         if master.process is not None and master.process.poll() is None:
             master.end()
+
+
+def with_groovy() -> tuple[str, str]:
+    """The option of a Jenkins that executes pipelines; without Java and Groovy the test skips."""
+    try:
+        return "--groovy", groovy.classpath(groovy.prepared())
+    except ToolMissing as missing:
+        pytest.skip(str(missing))
 
 
 def alive(pid: int) -> bool:

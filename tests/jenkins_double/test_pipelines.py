@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,10 @@ from tests.jenkins_double.running import (
     parameter,
     parameters,
     running_master,
+    with_groovy,
 )
 
+RECORDED = ROOT / "fixtures" / "recordings" / "jenkins" / "sequences"
 #: Writes down how it was called and with which environment; fails and hangs on request.
 STAND_IN = """#!/bin/sh
 echo "$*" >>"$CALLS"
@@ -71,7 +74,9 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
     (repository / "iec4").chmod(0o755)
     git(repository, "add", ".")
     git(repository, "commit", "-q", "-m", "one")
-    with running_master(tmp_path_factory.mktemp("jenkins"), "--labels", "iec4") as started:
+    with running_master(
+        tmp_path_factory.mktemp("jenkins"), "--labels", "iec4", *with_groovy()
+    ) as started:
         started.create(
             "suite",
             f"<flow-definition><description/><properties>{PARAMETERS}</properties>"
@@ -256,28 +261,93 @@ def test_a_time_out_aborts(master: Master) -> None:
     assert "never\n" not in master.console("timed")
 
 
-@pytest.mark.parametrize(
-    ("script", "says"),
-    [
-        ("pipeline { agent any }", "more than one block or step"),
-        ("node {\n echo 'x'\n}\n", "one pipeline block"),
-        (
-            "pipeline {\n agent any\n stages {\n stage('a') {\n steps {\n"
-            "emailext to: 'a'\n}\n}\n}\n}\n",
-            "step emailext is not understood",
-        ),
-        (
-            "pipeline {\n agent any\n stages {\n stage('a') {\n steps {\n"
-            'echo "${1 + 1}"\n}\n}\n}\n}\n',
-            "not understood",
-        ),
-    ],
-    ids=["one line", "scripted", "unknown step", "expression"],
-)
-def test_what_is_not_understood_fails_the_build_and_is_named(
-    script: str, says: str, master: Master
-) -> None:
-    name = f"odd-{len(script)}"
-    master.create(name, pipeline(script))
-    assert master.run(name)["result"] == "FAILURE"
-    assert says in master.console(name)
+def test_the_log_of_an_abort_is_marked_as_recorded(master: Master) -> None:
+    """But for what durable steps say of their end, and the number of an error."""
+    (recorded,) = (
+        text
+        for text in texts(json.loads((RECORDED / "pipeline-stop.json").read_text()))
+        if text.startswith("Started by") and "Finished" in text
+    )
+    script = """pipeline {
+        agent any
+        stages {
+            stage('Long') {
+                steps { sh 'sleep 60' }
+            }
+        }
+        post {
+            aborted { echo 'was aborted' }
+        }
+    }"""
+    master.create("slow", pipeline(script))
+    number = master.build_of(master.trigger("slow"))["number"]
+    wait_for("the step", lambda: "sleep 60" in master.console("slow", number), timeout=20)
+    master.ask("POST", f"/job/slow/{number}/stop")
+    master.ended("slow", number)
+    assert of_pipeline(master.console("slow", number)) == of_pipeline(recorded)
+
+
+def texts(document: object) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict | list):
+        for each in document.values() if isinstance(document, dict) else document:
+            yield from texts(each)
+
+
+def of_pipeline(log: str) -> list[str]:
+    begins = ("[Pipeline]", "Aborted by", "was aborted", "Finished")
+    return [line for line in log.splitlines() if line.startswith(begins)]
+
+
+def test_parameters_are_what_groovy_has_of_them(master: Master) -> None:
+    definitions = parameters(
+        parameter("String", "EMPTY", "<defaultValue/>"),
+        parameter("Boolean", "NO", "<defaultValue>false</defaultValue>"),
+    )
+    script = """pipeline {
+        agent any
+        stages {
+            stage('a') {
+                steps {
+                    echo "[${params.EMPTY}] [${params.MISSING}] [${params.NO ? 'yes' : 'no'}]"
+                    echo "[${params.EMPTY ?: 'default'}] [${env.EMPTY}] [${env.NO}] ${1 + 1}"
+                }
+            }
+        }
+    }"""
+    job = pipeline(script).replace("<properties/>", f"<properties>{definitions}</properties>")
+    master.create("valued", job)
+    assert master.run("valued", EMPTY="")["result"] == "SUCCESS"
+    console = master.console("valued")
+    assert "\n[] [null] [no]\n" in console
+    assert "\n[default] [] [false] 2\n" in console
+
+
+def test_a_jenkinsfile_that_prints_or_dies_is_no_message(master: Master) -> None:
+    script = """pipeline {
+        agent any
+        stages {
+            stage('a') {
+                steps {
+                    echo "${System.out.println('{}') ?: 'printed'}"
+                    echo "${System.exit(3)}"
+                }
+            }
+        }
+    }"""
+    master.create("dies", pipeline(script))
+    assert master.run("dies")["result"] == "FAILURE"
+    console = master.console("dies")
+    assert "\nprinted\n" in console
+    assert "Groovy has ended without a result: {}" in console
+    assert master.get("/computer/api/json")["busyExecutors"] == 0
+
+
+def test_without_groovy_it_says_what_to_install_and_other_jobs_run(tmp_path: Path) -> None:
+    with running_master(tmp_path) as bare:
+        bare.create("piped", pipeline("pipeline { }"))
+        bare.create("free", freestyle("true"))
+        assert bare.run("piped")["result"] == "FAILURE"
+        assert "apt install default-jre-headless maven" in bare.console("piped")
+        assert bare.run("free")["result"] == "SUCCESS"

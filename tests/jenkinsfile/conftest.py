@@ -1,4 +1,4 @@
-"""An agent with Groovy on it. ``./iec4`` is a stand-in unless a test says else."""
+"""A Jenkins with Groovy. ``./iec4`` is a stand-in unless a test says else."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import ToolMissing
-from tests.jenkinsfile.groovy import groovy_jar
-from tests.jenkinsfile.runner import Agent, compile_runner
+from tests.jenkins_double.running import Master, running_master, with_groovy
+from tests.jenkinsfile.agent import Agent
 
 #: Writes down how it was called, and whether its lab lives. ``fails`` and ``blocks``, files
 #: beside it, name commands that do.
@@ -29,18 +28,16 @@ esac
 """
 
 
-@pytest.fixture(scope="session")
-def classpath(tmp_path_factory: pytest.TempPathFactory) -> str:
-    try:
-        groovy = groovy_jar()
-    except ToolMissing as missing:
-        pytest.skip(str(missing))
-    return compile_runner(groovy, tmp_path_factory.mktemp("declarative"))
+@pytest.fixture(scope="module")
+def jenkins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
+    options = with_groovy()
+    with running_master(tmp_path_factory.mktemp("jenkins"), "--labels", "iec4", *options) as master:
+        yield master
 
 
 @pytest.fixture
-def agent(classpath: str, tmp_path: Path) -> Iterator[Agent]:
-    agent = Agent(tmp_path, classpath)
+def agent(jenkins: Master, tmp_path: Path) -> Iterator[Agent]:
+    agent = Agent(jenkins, tmp_path, f"job-{len(jenkins.get('/api/json')['jobs'])}")
     script = agent.source / "iec4"
     script.write_text(STAND_IN)
     script.chmod(0o755)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.jenkinsfile.runner import Agent
+from tests.jenkinsfile.agent import Agent
 
 GOOD = """
 pipeline {
@@ -24,16 +24,28 @@ pipeline {
     ("old", "new", "says"),
     [
         ("sh 'touch ran'", "sh 'touch ran", "expecting '''"),
-        ("steps {", "stepz {", "Section.stepz()"),
+        ("steps {", "stepz {", "line 6: stepz is not understood in one"),
         ("agent any", "agent any\n    agent none", "there is a second agent"),
-        ("stage('one')", "parallel('one')", "Stages.parallel()"),
-        ("agent any", "agent any\n    post { sometimes { } }", "Post.sometimes()"),
+        ("stage('one')", "parallel('one')", "line 5: parallel is not understood in stages"),
+        (
+            "agent any",
+            "agent any\n    post { sometimes { } }",
+            "sometimes is not understood in post",
+        ),
         ("}\n}\n", "}\n}\npipeline {\n}\n", "there must be one pipeline block"),
-        ("agent any", "agent { docker 'x' }", "Agent.docker()"),
-        ("agent any", "agent any\n    options { retry(3) }", "Options.retry()"),
-        ("agent any", "agent any\n    environment { A = credentials('x') }", "credentials"),
-        ("sh 'touch ran'", "input 'go on?'", "Steps.input()"),
-        ("sh 'touch ran'", 'sh "touch ${HOME}"', "HOME"),
+        ("pipeline {", "node {", "node is not understood beside the pipeline block"),
+        ("agent any", "agent { docker 'x' }", "docker is not understood in agent"),
+        ("agent any", "agent any\n    options { retry(3) }", "retry is not understood in options"),
+        ("agent any", "agent any\n    environment { A = credentials('x') }", "credentials is not"),
+        ("agent any", "agent any\n    steps { }", "pipeline must have either stages or steps"),
+        ("sh 'touch ran'", "input 'go on?'", "line 7: input is not understood in steps"),
+        ("sh 'touch ran'", "println 'x'", "println is not understood in steps"),
+        ("sh 'touch ran'", "sleep 1", "sleep is not understood in steps"),
+        ("sh 'touch ran'", "sh 1", "sh with these arguments is not understood"),
+        ("sh 'touch ran'", "build job: 'x', wait: false", "build: wait is not understood"),
+        ("sh 'touch ran'", "X = 'y'", "X = … is not understood in steps"),
+        ("sh 'touch ran'", 'sh "touch ${HOME}"', "No such property: HOME"),
+        ("sh 'touch ran'", 'sh "touch ${build}"', "No such property: build"),
     ],
 )
 def test_it_is_refused(agent: Agent, old: str, new: str, says: str) -> None:
@@ -43,7 +55,7 @@ def test_it_is_refused(agent: Agent, old: str, new: str, says: str) -> None:
     build = agent.run(jenkinsfile)
     assert build.result == "FAILURE"
     assert says in build.log
-    assert not (agent.place / "job" / "ran").exists()
+    assert not (agent.workspace() / "ran").exists()
 
 
 def test_without_a_change_it_runs(agent: Agent) -> None:
@@ -51,4 +63,4 @@ def test_without_a_change_it_runs(agent: Agent) -> None:
     jenkinsfile.write_text(GOOD)
     build = agent.run(jenkinsfile)
     assert build.result == "SUCCESS", build.log
-    assert (agent.place / "job" / "ran").exists()
+    assert (agent.workspace() / "ran").exists()

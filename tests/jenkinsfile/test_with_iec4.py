@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.payload import ROOT, cache_dir
-from tests.jenkinsfile.runner import Agent, appears
+from tests.jenkinsfile.agent import Agent, appears
 
 JENKINSFILE = ROOT / "Jenkinsfile"
 LAB = Path(".iec4", "cache", "labs", "embedded")
@@ -40,7 +40,7 @@ def real_agent(agent: Agent) -> Agent:
 
 
 def seen(agent: Agent) -> list[str]:
-    return (agent.place / "job" / "seen").read_text().splitlines()
+    return (agent.workspace() / "seen").read_text().splitlines()
 
 
 def test_a_layer_is_deployed_judged_and_reported_on(real_agent: Agent) -> None:
@@ -56,18 +56,21 @@ def test_a_layer_is_deployed_judged_and_reported_on(real_agent: Agent) -> None:
         "lab up free",
     ]
     (junit,) = build.archived("junit.xml")
-    cases = [case.get("name", "") for case in ElementTree.parse(junit).iter("testcase")]
+    cases = [
+        case.get("name", "")
+        for case in ElementTree.fromstring(build.content(junit)).iter("testcase")
+    ]
     assert cases
     assert all("OS-" in name for name in cases)
     assert build.archived("report.html")
-    assert not (real_agent.place / "job" / LAB / "inventory.yaml").exists()
+    assert not (real_agent.workspace() / LAB / "inventory.yaml").exists()
 
 
 def test_an_abort_gives_the_lease_back_and_takes_the_lab_down(real_agent: Agent) -> None:
     build = real_agent.start(JENKINSFILE)
-    appears(real_agent.place / "job" / LEASE, build)
+    appears(real_agent.workspace() / LEASE, build)
     build.stop()
     assert build.result == "ABORTED", build.log
     assert seen(real_agent)[2:] == ["deploy up free", "report up free", "lab up free"]
     assert build.archived("run.json")
-    assert not (real_agent.place / "job" / LAB / "inventory.yaml").exists()
+    assert not (real_agent.workspace() / LAB / "inventory.yaml").exists()

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lab.jenkins.embedded import console
 from lab.jenkins.embedded.console import Console
@@ -17,6 +17,8 @@ from lab.jenkins.embedded.jobconfig import JobConfig
 from lab.jenkins.embedded.keeper import COOKIE
 from lab.jenkins.embedded.nodes import Keeper, Node, NodeDown, Step
 from lab.jenkins.embedded.store import BuildRow
+
+T = TypeVar("T")
 
 #: Results, from the best to the worst.
 RESULTS = ("SUCCESS", "UNSTABLE", "FAILURE", "NOT_BUILT", "ABORTED")
@@ -63,7 +65,7 @@ class Running(ABC):
         self.bound: dict[str, str] = {}
         self.let_go = False
         self._stop = asyncio.Event()
-        self._left: asyncio.Task[None] | None = None
+        self._left: asyncio.Task[Any] | None = None
 
     @property
     def job(self) -> str:
@@ -106,7 +108,7 @@ class Running(ABC):
         self.console.line(f"Finished: {self.result}")
         self.console.close()
 
-    async def stoppable(self, work: Coroutine[Any, Any, None]) -> None:
+    async def stoppable(self, work: Coroutine[Any, Any, T]) -> T:
         """Do ``work`` unless `stop` ends it, or has been called before; then raises `Stopped`."""
         task = asyncio.create_task(work)
         stop = asyncio.create_task(self._stop.wait())
@@ -114,7 +116,7 @@ class Running(ABC):
             await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 raise Stopped
-            task.result()
+            return task.result()
         finally:
             stop.cancel()
             if self.let_go:
@@ -133,8 +135,9 @@ class Running(ABC):
         return status
 
     def variables(self) -> dict[str, str]:
-        """The variables of its steps: Jenkins' own, and the build's parameters."""
-        assert self.node is not None, "a build has a node before its steps"
+        """The variables of its steps: Jenkins' own, those of its node while it has one, and the
+        build's parameters.
+        """
         row, base = self.row, self.row.item.rpartition("/")[2]
         own = {
             "BUILD_DISPLAY_NAME": f"#{row.number}",
@@ -147,11 +150,14 @@ class Running(ABC):
             "JOB_BASE_NAME": base,
             "JOB_NAME": row.item,
             "JOB_URL": self.place.job_url,
-            "NODE_LABELS": " ".join(self.node.labels),
-            "NODE_NAME": self.node.environment_name,
-            "WORKSPACE": self.workspace,
             COOKIE: self.cookie,
         }
+        if self.node is not None:
+            own |= {
+                "NODE_LABELS": " ".join(self.node.labels),
+                "NODE_NAME": self.node.environment_name,
+                "WORKSPACE": self.workspace,
+            }
         return own | {name: _as_text(value) for _, name, value in row.parameters} | self.bound
 
     def credential(self, identifier: str) -> str:

@@ -30,11 +30,15 @@ _LOOK_AGAIN_S = 0.5
 
 @dataclass(frozen=True)
 class Settings:
-    """``directory``: credentials and state; ``url``: of this Jenkins, with a slash at its end."""
+    """``directory``: credentials and state; ``url``: of this Jenkins, with a slash at its end.
+
+    ``groovy``: the class path of what executes pipelines, "" where there is none.
+    """
 
     directory: Path
     url: str
     quiet_period_s: float
+    groovy: str
 
 
 class Controller:

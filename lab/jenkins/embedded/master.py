@@ -48,7 +48,7 @@ async def serve(given: argparse.Namespace) -> None:
         store,
         [built_in, *agents],
         FaultFlags(home),
-        Settings(directory, url, given.quiet_period),
+        Settings(directory, url, given.quiet_period, given.groovy),
     )
     jenkins = Web(controller, Accounts(given.accounts), plugins, given.context)
     runner = web.AppRunner(jenkins.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
@@ -96,6 +96,9 @@ def main() -> None:
     parser.add_argument("--agents", type=Path, help="nodes over SSH, as JSON")
     parser.add_argument("--executors", type=int, default=2, help="of the built-in node")
     parser.add_argument("--labels", nargs="*", default=[], help="of the built-in node")
+    parser.add_argument(
+        "--groovy", default="", metavar="CLASSPATH", help="what executes pipelines; none without"
+    )
     parser.add_argument("--quiet-period", type=float, default=5.0, help="seconds")
     parser.add_argument(
         "--start-delay", type=float, default=0.0, help="seconds of 503 before it is ready"

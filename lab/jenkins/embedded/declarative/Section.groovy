@@ -6,37 +6,50 @@ class Section extends Scope {
     final String name
     private final Map<String, Closure> parts = [:]
     private List<Section> inner = []
-    private boolean ownNode
+    private List<Long> outerDeadlines
 
     Section(Build build, String name, Closure body) {
         super(build)
         this.name = name
         within(this, body)
+        if (!parts.steps == !parts.stages) {
+            throw new BuildFailed("$name must have either stages or steps")
+        }
     }
+
+    @Override
+    String toString() { name }
+
+    @Override
+    Map<String, Object> values() { super.values() + [any: 'any', none: 'none'] }
 
     // Parts
 
-    String getAny() { 'any' }
+    @Word
+    void agent(String which) { keep('agent') { if (which == 'any') { understand(0, 'label', '') } } }
 
-    String getNone() { 'none' }
-
-    void agent(String which) { keep('agent') { if (which == 'any') { label('') } } }
-
+    @Word
     void agent(Closure body) { keep('agent', body) }
 
+    @Word
     void environment(Closure body) { keep('environment', body) }
 
+    @Word
     void options(Closure body) { keep('options', body) }
 
+    @Word
     void when(Closure body) { keep('when', body) }
 
+    @Word
     void steps(Closure body) { keep('steps', body) }
 
+    @Word
     void stages(Closure body) {
         keep('stages', body)
         inner = within(new Stages(build), body).all
     }
 
+    @Word
     void post(Closure body) {
         keep('post', body)
         within(new Post(build), body)
@@ -52,46 +65,42 @@ class Section extends Scope {
 
     /** Raises what ended it early, when its post is done. */
     void perform() {
-        def outerEnv = build.env.clone()
-        def outerDeadlines = build.deadlines.clone()
-        def agent = within(new Agent(build), parts.agent ?: { })
-        if (agent.wanted != null) {
-            build.takeNode(agent.wanted)
-            ownNode = true
-        }
+        outerDeadlines = build.deadlines
+        def limit = within(new Options(build), parts.options).limit
+        limit ? build.within(limit) { onAgent() } : onAgent()
+    }
+
+    private void onAgent() {
+        def label = within(new Agent(build), parts.agent).wanted
+        label == null ? withEnvironment() : build.onNode(label) { withEnvironment() }
+    }
+
+    private void withEnvironment() {
+        def outer = build.bound
         try {
-            doAll()
+            build.bound = outer.clone() as Map
+            within(new Environment(build), parts.environment)
+            parts.environment ? build.block('withEnv') { unlessSkipped() } : unlessSkipped()
         } finally {
-            build.env = outerEnv
-            build.deadlines = outerDeadlines
-            if (ownNode) {
-                build.leaveNode()
-            }
+            build.bound = outer
         }
     }
 
-    private void doAll() {
-        Exception ended = null
+    private void unlessSkipped() {
+        if (!within(new When(build), parts.when).fits) {
+            build.say("Stage \"$name\" skipped due to when conditional")
+            return
+        }
+        Throwable ended = null
         try {
-            within(new Environment(build), parts.environment ?: { })
-            if (!within(new When(build), parts.when ?: { }).fits) {
-                build.say("Stage \"$name\" skipped due to when conditional")
-                return
-            }
-            def outerDeadlines = build.deadlines.clone()
-            try {
-                within(new Options(build), parts.options ?: { })
-                within(new Steps(build), parts.steps ?: { })
-                performStages()
-            } finally {
-                build.deadlines = outerDeadlines
-            }
-        } catch (Exception error) {
-            build.failed(error)
+            within(new Steps(build), parts.steps)
+            performStages()
+        } catch (Throwable error) {
+            build.endedBy(error)
             ended = error
         }
+        build.deadlines = outerDeadlines // its own time-out does not count for its post
         if (parts.post) {
-            build.say('[Pipeline] { (Declarative: Post Actions)')
             within(new Post(build), parts.post).perform()
         }
         if (ended) {
@@ -101,17 +110,19 @@ class Section extends Scope {
 
     /** One after the other; those that follow one that ended early are skipped, and said to be. */
     private void performStages() {
-        Exception ended = null
+        Throwable ended = null
         inner.each { stage ->
-            build.say("[Pipeline] { ($stage.name)")
-            if (ended) {
-                build.say("Stage \"$stage.name\" skipped due to earlier failure(s)")
-                return
-            }
-            try {
-                stage.perform()
-            } catch (Exception error) {
-                ended = error
+            build.block('stage', stage.name) {
+                if (ended) {
+                    build.say("Stage \"$stage.name\" skipped due to earlier failure(s)")
+                    return
+                }
+                try {
+                    stage.perform()
+                } catch (Throwable error) {
+                    build.endedBy(error)
+                    ended = error
+                }
             }
         }
         if (ended) {
@@ -126,6 +137,7 @@ class Stages extends Scope {
 
     Stages(Build build) { super(build) }
 
+    @Word
     void stage(String name, Closure body) { all << new Section(build, name, body) }
 }
 
@@ -136,6 +148,7 @@ class Agent extends Scope {
 
     Agent(Build build) { super(build) }
 
+    @Word
     void label(CharSequence label) { wanted = label }
 }
 
@@ -143,7 +156,8 @@ class Agent extends Scope {
 class Environment extends Scope {
     Environment(Build build) { super(build) }
 
-    void setProperty(String name, Object value) { build.env[name] = value as String }
+    @Override
+    void assign(String name, Object value) { build.bound[name] = value as String }
 }
 
 /** `when { … }`: every condition must fit. */
@@ -152,20 +166,37 @@ class When extends Scope {
 
     When(Build build) { super(build) }
 
-    void environment(Map condition) { fits &= build.env[condition.name] == condition.value }
+    @Word
+    void environment(Map condition) {
+        only(condition, 'environment', 'name', 'value')
+        fits &= build.env[condition.name] == condition.value
+    }
 
-    void areEqual(Map condition) { fits &= condition.expected == condition.actual }
+    @Word
+    void equals(Map condition) {
+        only(condition, 'equals', 'expected', 'actual')
+        fits &= condition.expected == condition.actual
+    }
 }
 
 /** Options that say something to the queue or the log alone are accepted; a time-out counts. */
 class Options extends Scope {
+    Map limit
+
     Options(Build build) { super(build) }
 
+    @Word
     void timestamps() { }
 
+    @Word
     void disableConcurrentBuilds() { }
 
-    void throttle(List categories) { build.say("throttle: there is no queue here for $categories") }
+    @Word
+    void throttle(List categories) { build.say('[embedded] throttle: no category is configured') }
 
-    void timeout(Map limit) { build.deadlines << build.deadline(limit) }
+    @Word
+    void timeout(Map limit) {
+        only(limit, 'timeout', 'time', 'unit')
+        this.limit = limit
+    }
 }
