@@ -91,6 +91,11 @@ def test_its_status_and_its_files_come_back(master: Master) -> None:
     assert master.ask("GET", "/job/back/1/artifact/a.txt").raw == b"a\0\xff"
 
 
+def test_a_step_may_say_nothing(master: Master) -> None:
+    master.create("empty", freestyle("", label="dc"))
+    assert master.run("empty")["result"] == "SUCCESS"
+
+
 def test_stop_ends_everything_on_the_host(tmp_path: Path, master: Master) -> None:
     master.create("stopped", freestyle(hanging(tmp_path / "pids"), label="dc"))
     number = master.build_of(master.trigger("stopped"))["number"]

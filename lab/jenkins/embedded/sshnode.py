@@ -7,8 +7,8 @@ import io
 import logging
 import shlex
 import tarfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,11 @@ _PIECE = 64 * 1024
 #: Where a node keeps workspaces, from the account's home directory.
 _ROOT = ".iec4/jenkins-agent"
 
+#: One look at all processes: a few programs for each would take minutes on a busy machine.
 _END = """
-for place in /proc/[0-9]*/environ; do
-    if tr '\\0' '\\n' <"$place" 2>/dev/null | grep -qx "$1"; then
-        pid=${place#/proc/}
-        kill "-$2" "${pid%/environ}" 2>/dev/null
-    fi
+for place in $(grep -lzxF "$1" /proc/[0-9]*/environ 2>/dev/null); do
+    pid=${place#/proc/}
+    kill "-$2" "${pid%/environ}" 2>/dev/null
 done
 """
 
@@ -98,12 +97,8 @@ class SshNode(Node):
             f'cd {shlex.quote(step.directory)} && exec env {exports} WORKSPACE="$PWD" '
             f"{shlex.join(step.interpreter)} ../{shlex.quote(Path(script).name)} </dev/null"
         )
-        try:
-            process = await self._connected().create_process(
-                command,
-                stderr=asyncssh.STDOUT,
-                encoding=None,  # its input stays open for signals
-            )
+        # Its input stays open, for signals.
+        async with self._process(command, stderr=asyncssh.STDOUT) as process:
             try:
                 while data := await process.stdout.read(_PIECE):
                     write(data)
@@ -111,8 +106,6 @@ class SshNode(Node):
             except asyncio.CancelledError:
                 await _end(process, write)
                 raise
-        except asyncssh.Error as error:
-            raise NodeDown(f"agent {self.name} went away: {error}") from None
         if ended.returncode is not None and ended.returncode < 0:
             return 128 - ended.returncode
         if ended.exit_status is None:
@@ -151,12 +144,42 @@ class SshNode(Node):
         self, script: str, *args: str, stdin: bytes = b"", timeout: float = _CONNECT_S
     ) -> bytes:
         command = shlex.join(["sh", "-c", script, "sh", *args])
+        source = asyncssh.PIPE if stdin else asyncssh.DEVNULL
         try:
-            done = await self._connected().run(command, input=stdin, encoding=None, timeout=timeout)
+            async with (
+                asyncio.timeout(timeout),
+                self._process(command, stdin=source) as process,
+            ):
+                output, _ = await process.communicate(stdin)
+        except TimeoutError:
+            raise NodeDown(f"agent {self.name} gave no answer within {timeout:g} s") from None
+        if process.exit_status is None:
+            raise NodeDown(f"agent {self.name} went away")
+        return output
+
+    @asynccontextmanager
+    async def _process(
+        self, command: str, **streams: int
+    ) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
+        """A process on the host, which its SSH server ends with the context.
+
+        Raises `NodeDown`, also for what happens to the connection within the context.
+        """
+        try:
+            starting = asyncio.ensure_future(
+                self._connected().create_process(command, encoding=None, **streams)
+            )
+            try:
+                process = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                starting.add_done_callback(_close)
+                raise
+            try:
+                yield process
+            finally:
+                process.close()
         except (asyncssh.Error, OSError) as error:
             raise NodeDown(f"agent {self.name} went away: {error}") from None
-        output = done.stdout
-        return output if isinstance(output, bytes) else b""
 
     def _connected(self) -> asyncssh.SSHClientConnection:
         if self._connection is None:
@@ -164,14 +187,19 @@ class SshNode(Node):
         return self._connection
 
 
+def _close(starting: asyncio.Future[asyncssh.SSHClientProcess[bytes]]) -> None:
+    """End a process that is not wanted any more when it has started."""
+    if not starting.cancelled() and starting.exception() is None:
+        starting.result().close()
+
+
 async def _end(process: asyncssh.SSHClientProcess[bytes], write: Write) -> None:
-    """TERM to the step's process group; closing its channel ends what is left."""
+    """TERM to the step's process group, and its last words; closing its channel ends the rest."""
     process.send_signal("TERM")
-    with suppress(TimeoutError, asyncssh.Error):
+    with suppress(OSError, asyncssh.Error):  # a time-out is an OSError
         async with asyncio.timeout(GRACE_S):
             while data := await process.stdout.read(_PIECE):
                 write(data)
-    process.close()
 
 
 def _unpack(packed: bytes, target: Path) -> None:
