@@ -36,12 +36,19 @@ def python_runtime(
     ``without``: distributions (canonical names) that are needed in name only, and left out.
     Returns ``(path, sha256)``. Raises `ToolMissing` for a distribution that is not installed.
     """
+    return archive(python_files(distributions, modules, without=without))
+
+
+def python_files(
+    distributions: Iterable[str], modules: Iterable[str], *, without: Iterable[str] = ()
+) -> dict[str, Path]:
+    """What `python_runtime` archives: name → local file."""
     files: dict[str, Path] = {}
     for distribution in sorted(_closure(distributions) - set(without)):
         files.update(_files_of(distribution))
     for module in modules:
         files.update(_source_files(ROOT / module))
-    return archive(files)
+    return files
 
 
 def archive(files: dict[str, Path]) -> tuple[Path, str]:
