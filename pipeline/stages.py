@@ -125,12 +125,18 @@ def survey(run: RunDirectory, lab: Lab, systems: Collection[str]) -> None:
     found = {f"{tool} (tool)": metadata.version(tool) for tool in tools}
     found["python (tool)"] = platform.python_version()
     found["kernel (tool)"] = f"{platform.system()} {platform.release()} {platform.machine()}"
-    if "classroom" in systems:
+    there = frozenset(systems) & lab.inventory.systems.keys()
+    if "tars" in there:
+        from lab.tars.probe import tars_web
+
+        with suppress(LabError), tars_web(lab) as web:
+            found["tars (found)"] = ", ".join(sorted(set(web.node_versions().values())))
+    if "classroom" in there:
         from lab.classroom.probe import probe
 
         with suppress(LabError):  # its liveness criterion will say so
             found["openvidu (found)"] = probe(lab)
-    if "jenkins" in systems:
+    if "jenkins" in there:
         from lab.jenkins import probe as jenkins
 
         with suppress(LabError):

@@ -291,7 +291,11 @@ def _pins(blueprint: Blueprint, lab: str, runs: Sequence[RunResults]) -> Iterato
             says = f"declared deviation: {declared}" + (f"; found {found}" if found else "")
             yield replace(line, state=State.NOTED, says=says)
         elif found is None:
-            yield replace(line, state=State.BLOCKS, says="no run of this lab found its version out")
+            yield replace(
+                line,
+                state=State.BLOCKS,
+                says="not found on this lab: nothing there told its version",
+            )
         elif _plain(found) != _plain(pin.version):
             yield replace(
                 line, state=State.BLOCKS, says=f"found {found}, and no deviation is declared"

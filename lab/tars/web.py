@@ -132,6 +132,15 @@ class TarsWeb:
         names: list[str] = self._get("node_list")
         return names
 
+    def node_versions(self) -> dict[str, str]:
+        """Nodes that are there → the version of TarsFramework that each says it is."""
+        found = self._get("list_tars_node", node_name="")["rows"]
+        return {
+            node["node_name"]: node["tars_version"]
+            for node in found
+            if node["present_state"] == "active"
+        }
+
     # Servers
 
     def deploy(self, spec: ServerSpec) -> Server:

@@ -43,7 +43,7 @@ class Run:
             "ended": "2026-11-24T16:52:07.623Z",
             "interrupted": False,
             "asked": {"command": ["run"]},
-            "versions": {"tars (pinned)": "3.0.22", "node": "v24.1.0"},
+            "versions": {"tars (pinned)": "3.0.17", "node": "v24.1.0"},
             "planned": [
                 {
                     "id": identifier,

@@ -147,7 +147,7 @@ def test_a_name_that_stands_twice_is_two_figures(two):
 
 
 def test_circumstances_that_differ(two):
-    two[1].save(lab="edge", profile="lab", versions={"tars (pinned)": "3.0.22", "node": "v26"})
+    two[1].save(lab="edge", profile="lab", versions={"tars (pinned)": "3.0.17", "node": "v26"})
     found = {c.name: (c.before, c.after) for c in compared(two).circumstances}
     assert found == {"node": ("v24.1.0", "v26")}
 

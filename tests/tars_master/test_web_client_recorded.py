@@ -69,6 +69,11 @@ def test_lists() -> None:
         assert web.tree()["NotAdded"] == ["Stray"]
 
 
+def test_versions_of_the_nodes_that_are_there() -> None:
+    with real_answers("list_tars_node") as web:
+        assert web.node_versions() == {"127.0.0.1": "3.0.17", "127.0.0.2": "3.0.17"}
+
+
 def test_servers() -> None:
     with real_answers("server_list_two_nodes", "get_realtime_state_active_later") as web:
         servers = web.servers("Demo", "EchoServer")

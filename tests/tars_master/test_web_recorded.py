@@ -185,6 +185,20 @@ def names(cases: Iterable[Case]) -> list[str]:
     return [case.name for case in cases]
 
 
+def test_nodes_are_described_in_the_recorded_fields(tmp_path: Path) -> None:
+    async def answered() -> httpx.Response:
+        async with master(tmp_path, Case("list_tars_node")) as client:
+            with sqlite3.connect(tmp_path / "tars.db") as database:
+                database.execute("INSERT INTO node VALUES ('one', '/data', '3.0.17', 'active', '')")
+            database.close()
+            return await send(client, recording("list_tars_node")["request"])
+
+    [node] = asyncio.run(answered()).json()["data"]["rows"]
+    recorded = recording("list_tars_node")["response"]["body"]["data"]["rows"][0]
+    assert node.keys() == recorded.keys()
+    assert (node["node_name"], node["tars_version"]) == ("one", "3.0.17")
+
+
 @pytest.mark.parametrize("case", CASES, ids=names(CASES))
 def test_answers_as_recorded(case: Case, tmp_path: Path) -> None:
     recorded = recording(case.name)

@@ -123,6 +123,10 @@ class Database(TaskTable):
         rows = self.rows("SELECT node_name FROM node WHERE present_state = 'active' ORDER BY 1")
         return [row["node_name"] for row in rows]
 
+    def described_nodes(self) -> list[Row]:
+        """Every node, absent ones too."""
+        return self.rows("SELECT rowid AS id, * FROM node ORDER BY node_name")
+
     # Servers and their adapters
 
     def add_server(

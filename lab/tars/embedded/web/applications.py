@@ -23,6 +23,7 @@ def routes(parts: Parts) -> Iterable[Route]:
         Route("GET", "query_application", api.query),
         Route("GET", "delete_application", api.delete, ("f_id",)),
         Route("GET", "node_list", api.nodes),
+        Route("GET", "list_tars_node", api.described_nodes),
         Route("GET", "cascade_select_server", api.cascade, ("level",)),
     )
 
@@ -84,6 +85,14 @@ class _Applications:
 
     async def nodes(self, _: Parameters) -> list[str]:
         return self._database.nodes()
+
+    async def described_nodes(self, parameters: Parameters) -> Row:
+        """Nodes with their versions, absent ones too; ``node_name``: a part of the name."""
+        part = str(parameters.get("node_name", ""))
+        found = [
+            rows.node(row) for row in self._database.described_nodes() if part in row["node_name"]
+        ]
+        return rows.page(found, parameters.get("curr_page"), parameters.get("page_size"))
 
     async def cascade(self, parameters: Parameters) -> list[str]:
         """What can be chosen at a level, after the choices before it."""
