@@ -35,6 +35,7 @@ ECHO_VERSION = "1.0.0"
 MODULES = (
     *PROTOCOL_MODULES,
     "lab/faultflags.py",
+    "lab/tars/framework.py",
     "lab/tars/embedded",
 )
 
