@@ -20,7 +20,7 @@ TICKET = "made-up-ticket-0123456789"
 
 def test_a_200_that_means_failure_is_refused(platform: Platform) -> None:
     with pytest.raises(WebRefused, match="no JSON: Method Not Allowed") as refused:
-        platform.web._post("no_such_thing", {})
+        platform.web.post("no_such_thing", {})
     assert (refused.value.status, refused.value.ret_code) == (200, None)
 
 
@@ -93,7 +93,7 @@ def test_uploading_checks_what_arrived(
     assert (uploaded.server, uploaded.comment) == (f"{application}.EchoServer", "c")
     form = {"application": application, "module_name": "EchoServer", "md5": "0" * 32}
     with pytest.raises(WebRefused, match="system error"):
-        platform.web._call(
+        platform.web.call(
             "POST", "upload_patch_package", data=form, files={"suse": ("any.tgz", b"other")}
         )
     stored = list((platform.master_home / ".iec4" / "tars-master" / "packages").iterdir())
@@ -104,7 +104,7 @@ def test_publishing_with_the_upload_answers_in_text(platform: Platform, applicat
     server = platform.deploy(application)
     form = {"application": application, "module_name": "EchoServer", "comment": "x"}
     with pytest.raises(WebRefused, match="Method Not Allowed") as told:
-        platform.web._call(
+        platform.web.call(
             "POST",
             "upload_and_publish",
             data=form,
@@ -114,7 +114,7 @@ def test_publishing_with_the_upload_answers_in_text(platform: Platform, applicat
     task_no = told.value.message.partition("[")[2].partition("]")[0]
     platform.web.finished(task_no)
     assert platform.ask(application).version == "3.0.0"
-    listed = platform.web._get("task_list", application=application, server_name="EchoServer")
+    listed = platform.web.get("task_list", application=application, server_name="EchoServer")
     assert listed["rows"][0]["task_no"] == task_no
     assert listed["count"] == 2
 

@@ -6,7 +6,7 @@ Field names are those of TarsWeb 3.0.15's answers (``fixtures/recordings/tars/we
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from lab.errors import LabError
@@ -83,7 +83,10 @@ class Adapter:
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """A server to deploy on a node. ``server_type`` tars_cpp starts ``bin/<server_name>``."""
+    """A server to deploy on a node. ``server_type`` tars_cpp starts ``bin/<server_name>``.
+
+    ``set_division`` is the set that it is in, ``name.area.group``; "" is none.
+    """
 
     application: str
     server_name: str
@@ -91,11 +94,16 @@ class ServerSpec:
     adapters: tuple[Adapter, ...]
     server_type: str = "tars_cpp"
     template_name: str = "tars.cpp.default"
+    set_division: str = ""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A deployed server. States are active, inactive, activating, deactivating."""
+    """A deployed server. States are active, inactive, activating, deactivating.
+
+    ``flow_state`` inactive takes its endpoints out of look-ups' active ones, while it runs.
+    ``profile`` is what its configuration has beside its template's.
+    """
 
     id: int
     application: str
@@ -106,15 +114,142 @@ class Server:
     present_state: str
     patch_version: str
     process_id: int
+    template_name: str
+    profile: str
+    flow_state: str
+    enable_set: bool
+    set_name: str | None
+    set_area: str | None
+    set_group: str | None
+
+    @property
+    def name(self) -> str:
+        """``App.Server``."""
+        return f"{self.application}.{self.server_name}"
+
+    @property
+    def set_division(self) -> str:
+        """The set that it is in, ``name.area.group``; "" is none."""
+        parts = (self.set_name, self.set_area, self.set_group)
+        return ".".join(part or "" for part in parts) if self.enable_set else ""
 
 
 @dataclass(frozen=True)
 class AdapterConf:
-    """An adapter as TarsWeb keeps it; ``endpoint`` reads ``tcp -h HOST -t MS -p PORT -e 0``."""
+    """An adapter as TarsWeb keeps it; ``endpoint`` reads ``tcp -h HOST -t MS -p PORT -e 0``.
+
+    ``queuetimeout`` in milliseconds.
+    """
 
     id: int
     servant: str
     endpoint: str
+    thread_num: int
+    max_connections: int
+    queuecap: int
+    queuetimeout: int
+    protocol: str
+    allow_ip: str
+    handlegroup: str
+
+
+@dataclass(frozen=True)
+class CommandAnswer:
+    """What came of a command to a running server; ``text`` is the server's, or says why not."""
+
+    application: str
+    server_name: str
+    node_name: str
+    ret_code: int
+    text: str
+
+    @classmethod
+    def read(cls, call: str, row: Mapping[str, Any]) -> CommandAnswer:
+        """From an answer's row, where the text is called err_msg, and can be anything."""
+        try:
+            return read(call, cls, {**row, "text": str(row["err_msg"])})
+        except KeyError as error:
+            raise WebRefused(call, 200, 200, f"no text in the answer: {error}") from None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the server itself answered."""
+        return self.ret_code == 0
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A configuration file.
+
+    ``level`` 1 is an application's (``server_name`` is ``App``), 2 a server's (``App.Server``),
+    3 a server's on one node.
+    """
+
+    id: int
+    server_name: str
+    node_name: str
+    filename: str
+    config: str
+    level: int
+    set_name: str
+    set_area: str
+    set_group: str
+
+
+@dataclass(frozen=True)
+class ConfigRevision:
+    """What a file was; the newest is what it is."""
+
+    id: int
+    reason: str
+    content: str
+    posttime: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Another file that stands before a file's own content; ``id`` is the reference's number."""
+
+    id: int
+    config_id: int
+    file_id: int
+    filename: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """A profile, which stands upon that of ``parents_name``."""
+
+    id: int
+    template_name: str
+    parents_name: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One object of a server on a node that it shall be on; ``port`` is for us to choose."""
+
+    application: str
+    server_name: str
+    node_name: str
+    set: str
+    obj_name: str
+    bind_ip: str
+    port: int
+    template_name: str
+    status: str
+    auth: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token that lets whoever has it in; times in ISO form."""
+
+    id: int
+    uid: str
+    token: str = field(repr=False)
+    expire_time: str
 
 
 @dataclass(frozen=True)
@@ -126,6 +261,15 @@ class Package:
     tgz: str
     comment: str
     posttime: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """One server that `upload_and_publish` began to publish to."""
+
+    server_id: int
+    node_name: str
+    task_no: str
 
 
 @dataclass(frozen=True)
@@ -157,12 +301,23 @@ class Task:
         return all(item.status >= ENDED for item in self.items)
 
 
+def set_parts(division: str) -> dict[str, object]:
+    """A set, ``name.area.group``, as requests spell it; "" is none."""
+    name, area, group = division.split(".") if division else ("", "", "")
+    return {
+        "enable_set": bool(division),
+        "set_name": name,
+        "set_area": area,
+        "set_group": group,
+    }
+
+
 M = TypeVar("M")
 
 
 def read(call: str, kind: type[M], data: Mapping[str, Any]) -> M:
     """The dataclass ``kind`` from the fields of an answer; the others are ignored."""
     try:
-        return kind(**{field.name: data[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+        return kind(**{one.name: data[one.name] for one in fields(kind)})  # type: ignore[arg-type]
     except (KeyError, TypeError) as error:
         raise WebRefused(call, 200, 200, f"no {kind.__name__} in the answer: {error}") from None
