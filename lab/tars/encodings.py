@@ -58,7 +58,9 @@ def encode_results(
 
 
 def decode_results(kind: type[K], body: bytes, version: int = Version.TARS) -> K:
-    """Read an answer's body; raises `MalformedBody`."""
+    """Read an answer's body; raises `MalformedBody`. Of a void function none is looked at."""
+    if kind is of_tars.Empty:
+        return kind()
     return decode_arguments(kind, body, version)
 
 

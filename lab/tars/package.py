@@ -39,6 +39,8 @@ PROTOCOL_MODULES = (
             "packets",
             "plain",
             "queryf",
+            "server",
+            "serving",
         )
     ),
 )
