@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from jobs.jenkinsfile import JenkinsfileError, Statement, parse
 from lab.jenkins.drift_rules import MANAGED
-from lab.jenkins.jenkinsfile import Block, JenkinsfileError, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The pinned plugins, ``NAME:VERSION`` a line.
@@ -59,8 +59,12 @@ _STRUCTURE = frozenset(
         "post", "always", "cleanup", "aborted", "failure", "success", "unstable",
     )
 )  # fmt: skip
+#: Of these, what holds steps, or options, which are steps by another name.
+_WITH_STEPS = frozenset(
+    ("steps", "options", "always", "cleanup", "aborted", "failure", "success", "unstable")
+)
 #: Steps that may take as long as what they wait for.
-_WAITING = ("sh ", "build ")
+_WAITING = ("sh", "build")
 _CLASS = re.compile(r"[a-z_]+(?:\.[a-z_]+)+(?=\.[A-Z])")
 
 
@@ -135,71 +139,69 @@ def _freestyle_problems(job: ElementTree.Element) -> list[str]:
     return found
 
 
-def pipeline_problems(pipeline: Block, plugins: frozenset[str] | None = None) -> list[str]:
+def pipeline_problems(pipeline: Statement, plugins: frozenset[str] | None = None) -> list[str]:
     """What is wrong with a pipeline's shape, as sentences. ``plugins``: the pinned ones."""
     paths = list(pipeline.walk())
     on_agents = [path[-1] for path in paths if path[-1].block("agent") is not None]
     found = [] if on_agents else ["no agent label"]
     options = pipeline.block("options")
     found += [
-        f"no option {step}"
-        for step in ("timestamps", "disableConcurrentBuilds")
-        if options is None or not options.has_step(step)
+        f"no option {name}"
+        for name in ("timestamps", "disableConcurrentBuilds")
+        if options is None or options.step(name) is None
     ]
     for block in on_agents:
         found += _agent_problems(block)
-    for path in paths:
-        block = path[-1]
-        if any(step.startswith("sh ") for step in block.steps) and not _inside(path, on_agents):
-            found.append(f"line {block.line}: sh without an agent")
-        if any(step.startswith(_WAITING) for step in block.steps) and not _bounded(path):
-            step = next(s for s in block.steps if s.startswith(_WAITING)).split()[0]
-            found.append(f"line {block.line}: {step} without a time-out")
-        if block.name in ("script", "if", "for", "while", "try", "def"):
-            found.append(f"line {block.line}: {block.name} is logic, which belongs in a command")
+    for *around, statement in paths:
+        line, name = f"line {statement.line}", statement.name
+        if name in _WAITING and not _bounded(around):
+            found.append(f"{line}: {name} without a time-out")
+        if name == "sh" and not any(block is one for block in around for one in on_agents):
+            found.append(f"{line}: sh without an agent")
+        if name == "sh" and statement.quoted is None:
+            found.append(f"{line}: sh takes a text in single quotes, and values as variables in it")
+        if name == "script" or statement.logic:
+            found.append(f"{line}: {name} is logic, which belongs in a command")
     return found + _step_problems(paths, _pinned(PLUGINS) if plugins is None else plugins)
 
 
-def _agent_problems(block: Block) -> list[str]:
+def _agent_problems(block: Statement) -> list[str]:
     """Of what runs on an agent: the pipeline, or a stage with an agent of its own."""
     agent, always = block.block("agent"), block.block("post", "always")
     found = []
-    if agent is None or not agent.has_step("label"):
+    if agent is None or agent.step("label") is None:
         found.append("no agent label")
     return found + [
-        f"{step} does not happen in every outcome"
-        for step in ("archiveArtifacts", "junit")
-        if always is None or not any(s.startswith(f"{step} ") for s in always.steps)
+        f"{name} does not happen in every outcome"
+        for name in ("archiveArtifacts", "junit")
+        if always is None or always.step(name) is None
     ]
 
 
-def _step_problems(paths: list[tuple[Block, ...]], there: frozenset[str]) -> list[str]:
+def _step_problems(paths: list[tuple[Statement, ...]], there: frozenset[str]) -> list[str]:
     """Steps and options of plugins that are not there, or that nobody knows."""
     found = []
-    for path in paths:
-        block = path[-1]
-        called = [] if block.name in _STRUCTURE else [block.name]
-        if block.name in ("steps", "options", "always", "cleanup") or block.name in STEPS:
-            called += [re.split(r"\W", step, maxsplit=1)[0] for step in block.steps]
-        for name in called:
-            if name not in STEPS:
-                found.append(f"line {block.line}: nobody knows whose step {name} is")
-            elif STEPS[name] not in there:
-                found.append(f"{name} needs the plugin {STEPS[name]}, which is not pinned")
+    for *around, statement in paths:
+        name, inside = statement.name, around[-1].name if around else ""
+        is_called = inside in STEPS or inside in _WITH_STEPS
+        if statement.logic or (name in _STRUCTURE and not is_called):
+            continue
+        if not is_called and statement.body is None:
+            continue  # what a section holds: a label, a condition, a variable
+        if name not in STEPS:
+            found.append(f"line {statement.line}: nobody knows whose step {name} is")
+        elif STEPS[name] not in there:
+            found.append(f"{name} needs the plugin {STEPS[name]}, which is not pinned")
     return found
 
 
-def _inside(path: tuple[Block, ...], blocks: list[Block]) -> bool:
-    return any(block is one for block in path for one in blocks)
-
-
-def _bounded(path: tuple[Block, ...]) -> bool:
-    """Whether a block lies in a ``timeout`` step, or in a stage with that option.
+def _bounded(around: list[Statement]) -> bool:
+    """Whether a step lies in a ``timeout`` step, or in a stage with that option.
 
     An option of the whole pipeline does not count: it would end its ``post`` part too.
     """
     return any(
         block.name == "timeout"
-        or (block.name == "stage" and (o := block.block("options")) and o.has_step("timeout"))
-        for block in path
+        or (block.name == "stage" and (o := block.block("options")) and o.step("timeout"))
+        for block in around
     )

@@ -299,7 +299,7 @@ def test_the_lint_finds_what_a_pipeline_lacks(jobs, tmp_path):
     assert problems(described) == ["it has no description"]
     assert "No such file" in problems(xml, tmp_path)[0]
     (tmp_path / "Jenkinsfile").write_text("pipeline {\n")
-    assert problems(xml, tmp_path) == ["Jenkinsfile: line 1: this block is not closed"]
+    assert problems(xml, tmp_path) == ["Jenkinsfile: line 1: this is no Groovy, or not closed"]
     inline = changed(changed(xml, "<scriptPath>", "<script>"), "</scriptPath>", "</script>")
     assert problems(inline) == ["it is no pipeline from a repository"]
 
