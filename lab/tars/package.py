@@ -24,6 +24,8 @@ SERVER_TYPE = "tars_cpp"
 
 #: The suite's Tars protocol and clients, for what runs on hosts; it needs tarsio.
 PROTOCOL_MODULES = (
+    "blueprints/__init__.py",
+    "blueprints/errors.py",
     "lab/__init__.py",
     "lab/errors.py",
     "lab/tars/__init__.py",
