@@ -40,6 +40,7 @@ PROTOCOL_MODULES = (
             "framing",
             "packets",
             "plain",
+            "profile",
             "queryf",
             "server",
             "serving",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.tars.embedded.interfaces import NODE, AdapterDescriptor, ServerDescriptor
-from lab.tars.embedded.profile import Domain, fill, join, parse, render
+from lab.tars.profile import Domain, fill, join, parse, render
 from lab.tars.queryf import QUERY_OBJECT
 
 

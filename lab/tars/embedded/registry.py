@@ -16,10 +16,10 @@ from lab.tars.body import Empty, Int, Struct, decode_body, encode_body, field
 from lab.tars.embedded import configobj, rows
 from lab.tars.embedded import interfaces as api
 from lab.tars.embedded.parts import Parts
-from lab.tars.embedded.profile import fill
 from lab.tars.embedded.servants import Call, Dropped, Function
 from lab.tars.embedded.states import ServerState
 from lab.tars.embedded.store import Row, now
+from lab.tars.profile import fill
 from lab.tars.queryf import QUERY_OBJECT, ById, EndpointF, Endpoints, Found
 
 #: The size of a package's pieces, bytes.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.tars.embedded.profile import BrokenProfile, join, parse, render
 from lab.tars.embedded.store import Row, Store, now
+from lab.tars.profile import BrokenProfile, join, parse, render
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS template (

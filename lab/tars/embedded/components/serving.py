@@ -22,8 +22,8 @@ from lab.tars.body import Empty, Struct, decode_body, encode_body
 from lab.tars.embedded import interfaces as api
 from lab.tars.embedded.link import Link
 from lab.tars.embedded.options import log_to_stderr
-from lab.tars.embedded.profile import parse
 from lab.tars.embedded.servants import Call, Function, ServantServer
+from lab.tars.profile import parse
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from lab.tars.embedded.answers import Parameters, Route, system_error
 from lab.tars.embedded.parts import Parts
-from lab.tars.embedded.profile import BrokenProfile
 from lab.tars.embedded.store import Row
+from lab.tars.profile import BrokenProfile
 
 _FIELDS = ("template_name", "parents_name", "profile")
 
