@@ -19,6 +19,7 @@ from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
 from lab.jenkins.installation import JenkinsInstall
 from lab.references import Reference
+from lab.tars.installation import ABSENT, OPTIONAL_SERVERS
 
 INVENTORIES = Path(__file__).parent / "inventories"
 
@@ -56,6 +57,8 @@ class SystemEntry(Model):
 
     Of a Jenkins: ``install``, what a real lab's is installed from; ``site``, the file that says
     which jobs it has (`jobs/definitions/site.yaml` is one).
+    Of an embedded Tars: ``placement``, the role that each of its optional servers runs on, or
+    ``none``.
     """
 
     adopted: bool = False
@@ -64,6 +67,7 @@ class SystemEntry(Model):
     ca: Path | None = None
     install: JenkinsInstall | None = None
     site: Path | None = None
+    placement: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("endpoints")
     @classmethod
@@ -187,6 +191,12 @@ def _check_names(document: Document, inventory: Inventory) -> None:
         for endpoint in system.endpoints:
             check("endpoint", endpoint, SYSTEMS[name], "systems", name, "endpoints", endpoint)
         _check_jobs_and_installation(document, inventory, name)
+        for server, role in system.placement.items():
+            at = ("systems", name, "placement", server)
+            if name != "tars":
+                raise document.error(*at, says="only Tars has servers to be placed")
+            check("optional server", server, OPTIONAL_SERVERS, *at)
+            check("role", role, (*ROLES, ABSENT), *at)
     if inventory.kind == "embedded":
         for name, host in inventory.hosts.items():
             if host.address and not ipaddress.ip_address(host.address).is_loopback:

@@ -12,6 +12,7 @@ from lab import service
 from lab.payload import python_runtime
 from lab.recipe import Await, Command, Install, Recipe, Step
 from lab.session import Lab
+from lab.tars import components
 from lab.tars.client import TarsClient
 from lab.tars.deployment import deploy_echo
 from lab.tars.echo_client import ECHO_OBJECT, Echo, Identity
@@ -95,8 +96,23 @@ class DeployEcho(Step):
         )
 
 
+@dataclass(frozen=True)
+class DeployOptional(Step):
+    """Have the framework's optional servers where the lab places them, by TarsWeb."""
+
+    def execute(self, lab: Lab) -> str:
+        nodes = {name: node_name(lab, host) for name, host in components.placement(lab).items()}
+        with tars_web(lab) as web:
+            return "done" if components.deploy(web, nodes) else "unchanged"
+
+    def describe(self) -> str:
+        return "TarsWeb: tars.tarsstat, tarsproperty, tarsnotify, tarslog as the lab places them"
+
+
 class EmbeddedTars(Recipe):
-    """The embedded master on the endpoints' host, a node on each tars-agent, and EchoServer."""
+    """The embedded master on the endpoints' host, a node on each tars-agent and wherever an
+    optional server is placed, these servers, and EchoServer.
+    """
 
     system = SYSTEM
 
@@ -110,12 +126,15 @@ class EmbeddedTars(Recipe):
             start,
         ]
         for agent in agents:
-            steps += self._node(agent, node_name(lab, agent), registry)
+            steps += _nodejs(agent)
+        for host in _node_hosts(lab):
+            steps += self._node(host, node_name(lab, host), registry)
         first = node_name(lab, agents[0])
         return [
             *steps,
             answers,
             self.nodes_are_back(lab),
+            DeployOptional("deploy the framework's optional servers", master),
             DeployEcho("deploy the echo servant", agents[0], first),
             Await("the echo servant answers by name", agents[0], echoed),
         ]
@@ -140,9 +159,9 @@ class EmbeddedTars(Recipe):
         )
 
     def nodes_are_back(self, lab: Lab) -> Step:
-        names = {node_name(lab, agent) for agent in _hosts(lab, AGENT_ROLE)}
+        names = {node_name(lab, host) for host in _node_hosts(lab)}
         master = _hosts(lab, MASTER_ROLE)[0]
-        return Await("every tars-agent is a node", master, lambda lab: names <= set(probe(lab)))
+        return Await("every node is there", master, lambda lab: names <= set(probe(lab)))
 
     def stop_master(self, lab: Lab) -> Step:
         return service.stop(_hosts(lab, MASTER_ROLE)[0], MASTER_SERVICE)
@@ -151,13 +170,6 @@ class EmbeddedTars(Recipe):
         argv = ["python3", "-m", "lab.tars.embedded.node", "--home", ".", "--name", name]
         return [
             Install("bring the embedded Tars node", agent, _NODE_RUNTIME, node_runtime),
-            Install("bring Node.js", agent, _NODEJS, node_archive),
-            Command(
-                "put Node.js on the PATH",
-                agent,
-                ["ln", "-sfn", f"../{_NODEJS}/bin/node", "bin/node"],
-                unless=["test", "-x", "bin/node"],
-            ),
             service.start(
                 agent,
                 NODE_SERVICE,
@@ -168,7 +180,7 @@ class EmbeddedTars(Recipe):
 
     def removal(self, lab: Lab) -> list[Step]:
         agents, masters = _hosts(lab, AGENT_ROLE), _hosts(lab, MASTER_ROLE)
-        services = [(agent, NODE_SERVICE) for agent in agents]
+        services = [(host, NODE_SERVICE) for host in _node_hosts(lab)]
         services += [(masters[0], MASTER_SERVICE)]
         files = ["rm", "-rf", "tars", *_STATE]
         return [
@@ -180,6 +192,23 @@ class EmbeddedTars(Recipe):
                 for host, _ in services
             ),
         ]
+
+
+def _node_hosts(lab: Lab) -> list[str]:
+    """The hosts that run a node: the agents, and where optional servers are placed."""
+    return list(dict.fromkeys((*_hosts(lab, AGENT_ROLE), *components.placement(lab).values())))
+
+
+def _nodejs(agent: str) -> list[Step]:
+    return [
+        Install("bring Node.js", agent, _NODEJS, node_archive),
+        Command(
+            "put Node.js on the PATH",
+            agent,
+            ["ln", "-sfn", f"../{_NODEJS}/bin/node", "bin/node"],
+            unless=["test", "-x", "bin/node"],
+        ),
+    ]
 
 
 @contextmanager

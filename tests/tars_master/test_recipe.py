@@ -56,7 +56,7 @@ def test_from_bare_hosts_to_an_echo_by_name_and_back(lab: Lab) -> None:
     again = deploy(lab)
     assert {title for title, outcome in again.items() if outcome == "done"} == {
         "name service and TarsWeb answer",
-        "every tars-agent is a node",
+        "every node is there",
         "the echo servant answers by name",
     }
     assert echoed(lab) == identity

@@ -1,6 +1,6 @@
 """The embedded tarsstat, with the questions that the real platform has tarsquerystat for.
 
-``python3 -m lab.tars.embedded.components.stat --config=FILE``: StatObj takes reports,
+``python3 -m lab.tars.embedded.components.tarsstat --config=FILE``: StatObj takes reports,
 QueryObj answers sums over them.
 """
 

@@ -1,6 +1,6 @@
 """The embedded tarsproperty, with the questions that the real one has tarsqueryproperty for.
 
-``python3 -m lab.tars.embedded.components.properties --config=FILE``: PropertyObj takes
+``python3 -m lab.tars.embedded.components.tarsproperty --config=FILE``: PropertyObj takes
 reports, QueryObj answers sums over them.
 """
 

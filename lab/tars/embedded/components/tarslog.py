@@ -1,4 +1,4 @@
-"""The embedded tarslog: ``python3 -m lab.tars.embedded.components.logs --config=FILE``.
+"""The embedded tarslog: ``python3 -m lab.tars.embedded.components.tarslog --config=FILE``.
 
 Lines of remote logs go to ``DATA/remote_app_log/App/Server/App.Server_FILE_TIME.log``, as the
 real one names them.

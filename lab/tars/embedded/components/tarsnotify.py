@@ -1,4 +1,4 @@
-"""The embedded tarsnotify: ``python3 -m lab.tars.embedded.components.notices --config=FILE``.
+"""The embedded tarsnotify: ``python3 -m lab.tars.embedded.components.tarsnotify --config=FILE``.
 
 Keeps what servers and nodes say of themselves; pages of it are the newest first.
 """
