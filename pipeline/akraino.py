@@ -70,7 +70,8 @@ class Asked:
 class Site:
     """What the job's definition adds: where inventories lie, and where results go.
 
-    ``key`` and ``credentials`` are references; ``scheme`` is the UI's, http or https.
+    ``key`` and ``credentials`` are references; ``scheme`` is the UI's, http or https; ``ca``
+    vouches for Nexus and the UI.
     """
 
     labs: Path | None
@@ -78,6 +79,7 @@ class Site:
     credentials: str | None
     key: str | None
     scheme: str
+    ca: Path | None = None
 
 
 def answer(asked: Asked, site: Site, run: Path, *, maturity: Maturity) -> int:
@@ -119,6 +121,7 @@ def answer(asked: Asked, site: Site, run: Path, *, maturity: Maturity) -> int:
             credentials=site.credentials,
             ui=ui,
             submission_id=asked.submission_id,
+            ca=site.ca,
         )
     )
     return submitted or verdict

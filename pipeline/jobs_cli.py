@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.options import DEFAULT_BLUEPRINT, DryRun, Json, MaturityName, maturity_of
+from pipeline.options import DEFAULT_BLUEPRINT, Ca, DryRun, Json, MaturityName, maturity_of
 
 app = typer.Typer(no_args_is_help=True, help="The Jenkins jobs.")
 
@@ -192,6 +192,7 @@ def akraino(
     ] = None,
     key: Annotated[str | None, typer.Option(metavar="REF", help="The signing key.")] = None,
     ui_scheme: Annotated[str, typer.Option(help="http or https.")] = "http",
+    ca: Ca = None,
     maturity: MaturityName = "incubation",
 ) -> int:
     """Do what Akraino's validation UI asks of Jenkins: judge, submit, tell the UI.
@@ -201,7 +202,7 @@ def akraino(
     from pipeline.akraino import Asked, Site, answer
 
     asked = Asked(submission_id, blueprint, layer, version, lab, optional, ui_ip)
-    site = Site(labs, nexus, credentials, key, ui_scheme)
+    site = Site(labs, nexus, credentials, key, ui_scheme, ca)
     return answer(asked, site, run, maturity=maturity_of(maturity))
 
 

@@ -17,6 +17,10 @@ Run = Annotated[Path | None, typer.Option(envvar="IEC4_RUN", help="The run direc
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, results only.")]
 Json = Annotated[bool, typer.Option("--json", help="Results as one JSON document.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
+Ca = Annotated[
+    Path | None,
+    typer.Option("--ca", envvar="IEC4_CA", help="Who vouches for Nexus and the UI; PEM."),
+]
 MaturityName = Annotated[str, typer.Option("--maturity", help="incubation or mature.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.options import DryRun, Json, MaturityName, maturity_of
+from pipeline.options import Ca, DryRun, Json, MaturityName, maturity_of
 
 app = typer.Typer()
 criteria_app = typer.Typer(no_args_is_help=True, help="Criteria of other blueprints.")
@@ -75,6 +75,7 @@ def submit(
     submission_id: Annotated[
         int | None, typer.Option(envvar="SUBMISSION_ID", help="As the UI gave it to Jenkins.")
     ] = None,
+    ca: Ca = None,
     dry_run: DryRun = False,
 ) -> int:
     """Bundle, sign and upload a run's results for Akraino.
@@ -86,7 +87,7 @@ def submit(
     return submitting.submit(
         submitting.Request(
             run, version, silo, lab, blueprint, sandbox, key, nexus, credentials, ui,
-            submission_id, dry_run,
+            submission_id, dry_run, ca,
         )
     )  # fmt: skip
 

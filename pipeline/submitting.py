@@ -33,6 +33,7 @@ from submission.bundle import Bundle, Rules, build, maturity_of, refusals, suite
 from submission.ledger import COMPLETE, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusFailed, NexusRefused
 from submission.rules import release_rules, security_rules
+from submission.tls import Untrusted
 from submission.untrusted import Unacceptable, read_bytes, read_zip
 from submission.upload import Place, Upload, digest, unpacked
 from submission.validity import timestamp
@@ -52,7 +53,8 @@ _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 @dataclass(frozen=True)
 class Request:
     """What a person asked ``submit`` for. References name secrets; ``silo`` defaults to the
-    lab's name; without ``nexus`` the bundle is made and nothing sent."""
+    lab's name; without ``nexus`` the bundle is made and nothing sent; ``ca`` vouches for Nexus
+    and the UI, the machine's own CAs without it."""
 
     run: Path
     version: str = "master"
@@ -66,6 +68,7 @@ class Request:
     ui: str | None = None
     submission_id: int | None = None
     dry_run: bool = False
+    ca: Path | None = None
 
 
 def submit(request: Request) -> int:
@@ -98,12 +101,12 @@ def submit(request: Request) -> int:
                 done = _upload(request, request.nexus, run, bundle, place, ledger)
         print(f"{done.state}, every file read back: {done.url}")
         if request.ui is not None and notification is not None:
-            _tell(request.ui, notification, done.stamp)
+            _tell(request.ui, notification, done.stamp, request.ca)
     except Refused as refused:
         for reason in refused.reasons:
             print(redactor.text(f"refused: {reason}"), file=sys.stderr)
         return ExitCode.MANDATORY_FAILED
-    except (NexusRefused, NexusFailed, UiFailed, WaitTimeout) as error:
+    except (NexusRefused, NexusFailed, UiFailed, Untrusted, WaitTimeout) as error:
         print(f"iec4: {redactor.text(str(error))}", file=sys.stderr)
         return ExitCode.NOT_JUDGED
     return ExitCode.OK
@@ -153,7 +156,7 @@ def _earlier(
     archive = home / "bundle.zip"
     if request.nexus is None or request.dry_run:
         return None, None
-    with Nexus(request.nexus) as nexus:
+    with Nexus(request.nexus, ca=request.ca) as nexus:
         for entry in ledger.arrived(nexus.site(place.under(""))):
             same = archive.is_file() and digest(archive) == entry.bundle
             if same:
@@ -219,7 +222,8 @@ def _upload(
     request: Request, url: str, run: RunResults, bundle: Bundle, place: Place, ledger: Ledger
 ) -> Entry:
     assert run.started is not None, "a run that ended began"
-    with Nexus(url, credentials=_credentials(url, request.credentials)) as nexus:
+    credentials = _credentials(url, request.credentials)
+    with Nexus(url, credentials=credentials, ca=request.ca) as nexus:
         work = Upload(nexus, bundle, place, ledger, began=run.started)
         return wait_for("the upload to Nexus", work.attempt, timeout=UPLOAD_TIMEOUT_S)
 
@@ -245,7 +249,7 @@ def _credentials(url: str, reference: str | None) -> tuple[str, str] | None:
     return found[0], found[2]
 
 
-def _tell(url: str, notification: Notification, stamp: str) -> None:
+def _tell(url: str, notification: Notification, stamp: str, ca: Path | None) -> None:
     told = Notification(
         notification.name, notification.buildNumber, notification.submissionId, stamp
     )
@@ -253,7 +257,7 @@ def _tell(url: str, notification: Notification, stamp: str) -> None:
 
     def attempt() -> bool:
         try:
-            notify(url, told)
+            notify(url, told, ca=ca)
         except UiFailed as error:
             refusals_met.append(str(error))
             return False

@@ -7,8 +7,11 @@ nothing said. The UI looks the submission up by its id, so that telling it twice
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import httpx
+
+from submission import tls
 
 PATH = "/api/v1/jenkinsjobnotification/"
 TIMEOUT_S = 60
@@ -28,11 +31,19 @@ class Notification:
     timestamp: str
 
 
-def notify(url: str, notification: Notification, *, timeout: float = TIMEOUT_S) -> None:
-    """Tell the UI at ``url`` once. Raises `UiFailed`."""
+def notify(
+    url: str, notification: Notification, *, timeout: float = TIMEOUT_S, ca: Path | None = None
+) -> None:
+    """Tell the UI at ``url`` once; ``ca`` vouches for it. Raises `UiFailed`, `tls.Untrusted`."""
     try:
-        answer = httpx.post(url.rstrip("/") + PATH, json=asdict(notification), timeout=timeout)
+        answer = httpx.post(
+            url.rstrip("/") + PATH,
+            json=asdict(notification),
+            timeout=timeout,
+            verify=tls.trust(ca),
+        )
     except httpx.TransportError as error:
+        tls.check(url, error)
         raise UiFailed(f"the UI at {url} cannot be told: {error or type(error).__name__}") from None
     if answer.status_code != 200:
         raise UiFailed(

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from submission import tls
 from submission.untrusted import DOCUMENT, Unacceptable, safe_name
 
 #: Seconds for one request; unpacking a bundle takes Nexus a while.
@@ -30,7 +31,8 @@ class NexusFailed(Exception):
 
 class Nexus:
     """One site repository of a Nexus 2. Use it as a context; ``credentials`` are user and
-    password, sent with uploads only."""
+    password, sent with uploads only; ``ca`` vouches for the server. Every request raises
+    `tls.Untrusted` where nobody does."""
 
     def __init__(
         self,
@@ -39,11 +41,12 @@ class Nexus:
         credentials: tuple[str, str] | None = None,
         repository: str = "logs",
         timeout: float = TIMEOUT_S,
+        ca: Path | None = None,
     ) -> None:
         self._base = url.rstrip("/")
         self._repository = repository
         self._auth = httpx.BasicAuth(*credentials) if credentials else None
-        self._http = httpx.Client(timeout=timeout, follow_redirects=False)
+        self._http = httpx.Client(timeout=timeout, follow_redirects=False, verify=tls.trust(ca))
 
     def __enter__(self) -> Nexus:
         return self
@@ -69,6 +72,7 @@ class Nexus:
                 auth=self._auth if self._auth is not None else httpx.USE_CLIENT_DEFAULT,
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            tls.check(self._base, error)
             raise NexusFailed(f"no connection to {self._base}: {error}", sent=False) from None
         except httpx.TransportError as error:
             what = str(error) or type(error).__name__
@@ -97,6 +101,7 @@ class Nexus:
                         raise NexusRefused(f"{path} on Nexus is longer than {limit >> 20} MiB")
                 return bytes(data)
         except httpx.TransportError as error:
+            tls.check(self._base, error)
             what = str(error) or type(error).__name__
             raise NexusFailed(f"{path} could not be read from Nexus: {what}", sent=True) from None
 

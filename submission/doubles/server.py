@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import sys
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 #: Bytes of a request's body at most.
@@ -60,9 +62,18 @@ class Double(ABC):
             target=self._server.serve_forever, args=(POLL_S,), daemon=True
         )
 
+        self._scheme = "http"
+
+    def secure(self, certificate: Path) -> None:
+        """Speak TLS, with the certificate and its key of that PEM file."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https"
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @abstractmethod
     def answer(self, request: Request) -> Answer:

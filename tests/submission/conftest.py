@@ -13,6 +13,7 @@ import pytest
 from benchmarks.checkout import ROOT
 from blueprints import model
 from blueprints.evidence import Verdict
+from lab.loopback import ca
 from submission.rules import security_rules
 from tests.reports.conftest import Run
 
@@ -143,3 +144,12 @@ def granting(tmp_path: Path) -> Granting:
         return file
 
     return write
+
+
+@pytest.fixture
+def server_certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 with its key, of the CA ``ca.pem`` beside it."""
+    ca.make(tmp_path)
+    file = tmp_path / "server.pem"
+    file.write_bytes(b"".join(ca.issue(tmp_path, "127.0.0.1")))
+    return file

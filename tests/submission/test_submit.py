@@ -140,6 +140,33 @@ def test_what_must_not_be_sent_is_refused(
     assert nexus.files == {}
 
 
+def test_nexus_is_verified_by_a_ca_of_ones_own(
+    here: Iec4, lab_run: MakeRun, signer: Signer, server_certificate: Path
+) -> None:
+    run = lab_run("inwinstack")
+    double = Nexus(password=PASSWORD)
+    double.secure(server_certificate)
+    with double as nexus:
+        strange = submit(here, run, signer, nexus)
+        assert strange.returncode == 3
+        assert "cannot be trusted" in strange.stderr
+        assert "--ca FILE" in strange.stderr
+        assert nexus.requests == []
+        trusted = submit(
+            here, run, signer, nexus, "--ca", str(server_certificate.parent / "ca.pem")
+        )
+    assert trusted.returncode == 0, trusted.stderr
+    assert "complete, every file read back: https://" in trusted.stdout
+
+
+def test_a_ca_that_is_none_is_a_mistake(
+    here: Iec4, lab_run: MakeRun, signer: Signer, nexus: Nexus
+) -> None:
+    done = submit(here, lab_run("inwinstack"), signer, nexus, "--ca", str(signer.public))
+    assert done.returncode == 2
+    assert "no file of CA certificates" in done.stderr
+
+
 def test_an_embedded_run_goes_to_a_sandbox(
     here: Iec4, lab_run: MakeRun, signer: Signer, nexus: Nexus
 ) -> None:

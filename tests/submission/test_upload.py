@@ -11,6 +11,7 @@ import httpx
 import pytest
 import requests
 
+from lab.loopback import ca
 from lab.wait import wait_for
 from submission.akraino_ui import Notification, UiFailed, notify
 from submission.bundle import Bundle
@@ -19,6 +20,7 @@ from submission.doubles.nexus import Fault
 from submission.doubles.nexus import Nexus as NexusDouble
 from submission.ledger import ABSENT, COMPLETE, PARTIAL, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusRefused
+from submission.tls import Untrusted
 from submission.upload import Place, Upload
 from tests.submission.conftest import BLUEPRINT, SUITES, make_lab_run
 from tests.submission.test_bundle import BEGAN, STAMP, bundle_of
@@ -250,6 +252,19 @@ def test_the_ui_loses_what_it_cannot_bind(nexus: NexusDouble, ui: AkrainoUi, sen
 def test_the_ui_away_is_one_error() -> None:
     with pytest.raises(UiFailed, match="cannot be told"):
         notify("http://127.0.0.1:9", told(1))
+
+
+def test_the_ui_is_verified_by_a_ca_of_ones_own(
+    nexus: NexusDouble, server_certificate: Path
+) -> None:
+    double = AkrainoUi(nexus.url, {"inwinstack"}, "iec4-akraino-ui")
+    double.secure(server_certificate)
+    with double as ui:
+        with pytest.raises(Untrusted, match="--ca FILE"):
+            notify(ui.url, told(1))
+        assert ui.requests == []
+        with pytest.raises(UiFailed, match="answered 500"):  # it knows of no submission
+            notify(ui.url, told(1), ca=server_certificate.parent / ca.CERTIFICATE)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
