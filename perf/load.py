@@ -94,22 +94,6 @@ class Second:
 
 
 @dataclass(frozen=True)
-class Second:
-    """One second of a window: what ended in it, by the window's clock (``second`` from 0).
-
-    Seconds after the window's last have what was still under way when it closed. Latencies
-    are None when nothing succeeded.
-    """
-
-    second: int
-    succeeded: int
-    failed: int
-    p50_us: float | None
-    p99_us: float | None
-    max_us: float | None
-
-
-@dataclass(frozen=True)
 class LoadResult:
     """What happened to the actions that began within the window.
 
@@ -117,8 +101,7 @@ class LoadResult:
     began where nothing but the generator held it up (see `perf.pace`). ``failures`` counts
     the others by reason; an action that was still unanswered at the end is one of them.
     ``succeeded_in_window`` are successes that were complete before the window closed.
-    ``returns`` counts the answers by iRet, good and bad; ``seconds`` is the course of it.
-    Both are empty when the engine does not say.
+    ``returns`` counts the answers by iRet, good and bad; empty where the engine does not say.
     """
 
     plan: LoadPlan
@@ -130,6 +113,7 @@ class LoadResult:
     generator: GeneratorHealth
     #: The window second by second, whole seconds only.
     series: tuple[Second, ...] = ()
+    returns: dict[int, int] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> int:
@@ -198,6 +182,7 @@ class LoadResult:
             "generator": asdict(self.generator),
             "window_valid": self.window_valid,
             "spoilt_by": list(self.spoilt_by),
+            "returns": {str(ret): count for ret, count in self.returns.items()},
             "series": [asdict(second) for second in self.series],
             "latencies": self.latencies.to_json(),
         }
@@ -215,6 +200,7 @@ class LoadResult:
                 failures=_FAILURES.validate_python(data["failures"]),
                 generator=_HEALTH.validate_python(data["generator"]),
                 series=_SERIES.validate_python(data.get("series", [])),
+                returns=_RETURNS.validate_python(data.get("returns", {})),
             )
         except (KeyError, TypeError, ValidationError) as error:
             raise ValueError(f"no load result: {error}") from error
@@ -245,4 +231,5 @@ _PLAN = TypeAdapter(LoadPlan)
 _CONDITIONS = TypeAdapter(Conditions)
 _HEALTH = TypeAdapter(GeneratorHealth)
 _SERIES = TypeAdapter(tuple[Second, ...])
+_RETURNS = TypeAdapter(dict[int, int])
 _FAILURES = TypeAdapter(dict[str, int])
