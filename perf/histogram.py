@@ -15,7 +15,7 @@ maximum that was seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,14 +122,22 @@ class Histogram:
 
         Within `RELATIVE_ERROR` of a recorded value; 0 gives the minimum, 100 the maximum.
         """
+        return self.percentiles((percent,))[0]
+
+    def percentiles(self, percents: Sequence[float]) -> list[float]:
+        """Several of them, at little more than the cost of one."""
         self._need_values()
+        up_to = np.cumsum(self._counts)
+        return [self._value_at(percent, up_to) for percent in percents]
+
+    def _value_at(self, percent: float, up_to: npt.NDArray[np.int64]) -> float:
         if not 0 <= percent <= 100:
             raise ValueError(f"a percentile lies between 0 and 100; found {percent}")
         # 99.9 / 100 * 1000 is 999.0000000000001: a rank is not to be lost to rounding.
         rank = max(1, math.ceil(percent / 100 * self._count - 1e-9))
         if rank == self._count:
             return self._max
-        bucket = int(np.searchsorted(np.cumsum(self._counts), rank))
+        bucket = int(np.searchsorted(up_to, rank))
         if bucket == 0:
             return self._min
         if bucket == _BUCKETS + 1:

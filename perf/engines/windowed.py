@@ -1,0 +1,73 @@
+"""Saturation: so many requests in flight on each connection, a new one for each answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from lab.tars.client import Address
+from perf.engines.call import Call
+from perf.engines.tally import Recorder
+from perf.engines.traffic import TIDY_NS, Traffic, clock, undisturbed
+from perf.histogram import Histogram
+from perf.load import GeneratorHealth, LoadPlan, LoadResult
+
+
+class WindowedEngine:
+    """``plan.users`` connections with ``plan.window`` requests in flight on each.
+
+    A latency is from the moment of sending to that of receiving. How late the generator woke
+    is how long it was kept from running while it was at work: by others on its core.
+    """
+
+    def __init__(self, addresses: Sequence[Address], call: Call, *, no_delay: bool = True) -> None:
+        self._addresses = addresses
+        self._call = call
+        self._no_delay = no_delay
+
+    def run(self, plan: LoadPlan) -> LoadResult:
+        """Put the load on, once; ends within its times and twice its time-out.
+
+        Raises `ConnectFailed` when not every connection can be had at first.
+        """
+        if plan.interval_s is not None:
+            raise ValueError("a window of requests has no interval: it follows the answers")
+        with (
+            undisturbed(),
+            Traffic(
+                self._addresses, self._call, plan, flights=plan.window, no_delay=self._no_delay
+            ) as traffic,
+        ):
+            kept = self._press(traffic, plan)
+            traffic.finish()
+            return traffic.result(
+                GeneratorHealth(
+                    cpu_percent=100 * traffic.cpu_s / traffic.tally.window_s,
+                    oversleep_p99_us=kept.percentile(99) if kept.count else 0.0,
+                    oversleep_max_us=kept.max if kept.count else 0.0,
+                )
+            )
+
+    def _press(self, traffic: Traffic, plan: LoadPlan) -> Histogram:
+        """Keep the windows full until the window of time closes; how late the engine was."""
+        kept = Recorder()
+        opens = clock() + int(plan.warm_up_s * 1e9)
+        closes = opens + int(plan.window_s * 1e9)
+        if not plan.warm_up_s:
+            traffic.open_window(opens)
+        for connection in traffic.connections:
+            traffic.begin(connection, plan.window, clock())
+        while (now := clock()) < closes:
+            if now >= opens and not traffic.tally.opened:
+                traffic.open_window(now)
+                kept = Recorder()
+            events = traffic.wait(TIDY_NS / 1e9)
+            began, used = clock(), time.thread_time_ns()
+            for connection in traffic.exchange(events):
+                if connection.is_open and connection.flights.free:
+                    traffic.begin(connection, connection.flights.free, clock())
+            traffic.tidy(began)
+            away = clock() - began - (time.thread_time_ns() - used)
+            kept.add(max(0, away), 1)
+        traffic.close_window(clock())
+        return kept.histogram
