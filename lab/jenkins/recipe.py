@@ -23,6 +23,7 @@ SUITE_LABEL = "iec4"
 #: What the embedded Jenkins needs of the suite; nothing else of it travels.
 MODULES = (
     "lab/__init__.py",
+    "lab/child.py",
     "lab/faultflags.py",
     "lab/jenkins/__init__.py",
     "lab/jenkins/embedded",

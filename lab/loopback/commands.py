@@ -13,12 +13,10 @@ from typing import IO
 
 import asyncssh
 
+from lab.child import end_of, output_of
 from lab.loopback.cleanup import end, in_session
 
 _PIECE = 64 * 1024
-#: Once a command has ended and its pipes are empty for so long, what it left behind
-#: keeps them open, and is not waited for. Seconds.
-_SILENCE = 0.3
 
 
 async def serve(
@@ -43,15 +41,14 @@ async def serve(
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    async with _pumping(channel, child) as pumps:
+    ended = asyncio.create_task(end_of(child))
+    async with _joined(channel, child, ended) as pumps:
         closed = asyncio.create_task(channel.channel.wait_closed())
-        ended = asyncio.create_task(_wait(child))
         await asyncio.wait({ended, closed}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             await asyncio.to_thread(end, lambda: in_session(child.pid))
         status = await ended
-        for pump in pumps:
-            await pump.finish()
+        await asyncio.gather(*pumps)
         closed.cancel()
     if status >= 0:
         channel.exit(status)
@@ -59,54 +56,29 @@ async def serve(
         channel.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
 
 
-async def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The child's status as soon as it has ended.
-
-    asyncio's own ``Process.wait`` also waits for the end of its pipes, which a daemon may
-    hold open.
-    """
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    handle = os.pidfd_open(child.pid)
-    loop.add_reader(handle, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(handle)
-        os.close(handle)
-    return child.wait()
-
-
 @contextlib.asynccontextmanager
-async def _pumping(
-    channel: asyncssh.SSHServerProcess[bytes], child: subprocess.Popen[bytes]
-) -> AsyncIterator[list[_Pump]]:
-    """Joins the child's pipes to the channel; yields the pumps of its outputs."""
+async def _joined(
+    channel: asyncssh.SSHServerProcess[bytes],
+    child: subprocess.Popen[bytes],
+    ended: asyncio.Future[int],
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Joins the child's pipes to the channel; yields the tasks that pump its outputs."""
     if child.stdin is None or child.stdout is None or child.stderr is None:
         raise RuntimeError("subprocess gave a process no pipes")
-    stdin = await _writer(child.stdin)
-    async with _reader(child.stdout) as stdout, _reader(child.stderr) as stderr:
-        pumps = [_Pump(stdout, channel.stdout), _Pump(stderr, channel.stderr)]
+    with child.stdout, child.stderr:
+        stdin = await _writer(child.stdin)
+        pumps = [
+            asyncio.create_task(_pump(child.stdout, channel.stdout, ended)),
+            asyncio.create_task(_pump(child.stderr, channel.stderr, ended)),
+        ]
         feeding = asyncio.create_task(_feed(channel, child.pid, stdin))
         try:
             yield pumps
         finally:
-            feeding.cancel()
             stdin.close()
-            for pump in pumps:
-                pump.stop()
-
-
-@contextlib.asynccontextmanager
-async def _reader(pipe: IO[bytes]) -> AsyncIterator[asyncio.StreamReader]:
-    reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    try:
-        yield reader
-    finally:
-        transport.close()
+            for task in (feeding, *pumps):
+                task.cancel()
+            await asyncio.wait({feeding, *pumps})
 
 
 async def _writer(pipe: IO[bytes]) -> asyncio.StreamWriter:
@@ -117,35 +89,14 @@ async def _writer(pipe: IO[bytes]) -> asyncio.StreamWriter:
     return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
-class _Pump:
-    """Copies one output of a command to the client, at the client's pace."""
-
-    def __init__(self, source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -> None:
-        self._source = source
-        self._sink = sink
-        self._waiting_for_data = False
-        self._task = asyncio.create_task(self._copy())
-
-    async def _copy(self) -> None:
-        with contextlib.suppress(OSError, asyncssh.Error):  # the client has gone
-            while True:
-                self._waiting_for_data = True
-                data = await self._source.read(_PIECE)
-                self._waiting_for_data = False
-                if not data:
-                    return
-                self._sink.write(data)
-                await self._sink.drain()
-
-    async def finish(self) -> None:
-        """Copy what is left; called when the command has ended."""
-        while not self._task.done():
-            await asyncio.wait({self._task}, timeout=_SILENCE)
-            if self._waiting_for_data:
-                return
-
-    def stop(self) -> None:
-        self._task.cancel()
+async def _pump(
+    source: IO[bytes], sink: asyncssh.SSHWriter[bytes], ended: asyncio.Future[int]
+) -> None:
+    """Copy one output of a command to the client, at the client's pace."""
+    with contextlib.suppress(OSError, asyncssh.Error):  # the client has gone
+        async for piece in output_of(source, ended):
+            sink.write(piece)
+            await sink.drain()
 
 
 async def _feed(

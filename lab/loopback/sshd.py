@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ from lab.loopback import cleanup, commands, hiding, tunnel
 _PR_SET_PDEATHSIG = 1
 _LOGIN_TIMEOUT_S = 30
 _BACKLOG = 128
+#: Each command whose client has gone takes a thread, and up to 6 s, to be ended.
+_THREADS = 64
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ def _machines(state: Path) -> list[Machine]:
 async def _main(state: Path, ready: int) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     ports = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lab.wait import wait_for
 from tests.jenkins_double.running import (
     Master,
@@ -99,6 +101,12 @@ def test_a_stopped_step_has_time_to_clean_up(shared_master: Master) -> None:
     shared_master.create("cleaning", freestyle(CLEANING_UP))
     stop_when(shared_master, "cleaning", "holding now\n")
     assert "\nreleased at last\n" in shared_master.console("cleaning")
+
+
+@pytest.mark.parametrize("name", ["writing-1", "writing-2", "writing-3"])
+def test_a_step_is_stopped_while_it_writes(name: str, shared_master: Master) -> None:
+    shared_master.create(name, freestyle("set +x\necho on and on\nwhile :; do echo; done"))
+    stop_when(shared_master, name, "on and on\n")
 
 
 def stop_when(master: Master, name: str, says: str) -> None:

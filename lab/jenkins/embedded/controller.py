@@ -67,7 +67,9 @@ class Controller:
                 self._wake.clear()
                 next_s = self._start_what_can()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), next_s)
+                    # wait_for of Python 3.11 may lose a cancellation that meets the event.
+                    async with asyncio.timeout(next_s):
+                        await self._wake.wait()
         finally:
             for running in self._running.values():
                 running.stop("the end of Jenkins")

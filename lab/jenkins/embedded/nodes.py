@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -13,13 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from lab.child import end_of, output_of
 
 #: How long a step that was told to end may take before it is killed, seconds.
 GRACE_S = 5.0
-#: Once a step has ended and its pipe is silent for so long, what it left behind keeps the
-#: pipe open, and is not waited for. Seconds.
-_SILENCE_S = 0.3
-_PIECE = 64 * 1024
 
 Write = Callable[[bytes], None]
 
@@ -142,22 +142,25 @@ class BuiltInNode(Node):
             script = Path(scratch) / "script.sh"
             script.write_text(step.script)
             write(step.banner(str(script)))
-            process = await asyncio.create_subprocess_exec(
-                *step.interpreter,
-                str(script),
+            child = subprocess.Popen(
+                [*step.interpreter, str(script)],
                 cwd=step.directory,
                 env={**_environment(), **step.variables},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            try:
-                await _pump(process, write)
-            except asyncio.CancelledError:
-                await _end_group(process, write)
-                raise
-            return 128 - status if (status := process.returncode or 0) < 0 else status
+            assert child.stdout is not None, "it was started with a pipe"
+            with child.stdout as output:
+                ended = asyncio.create_task(end_of(child))
+                try:
+                    await _pump(output, ended, write)
+                except asyncio.CancelledError:
+                    await _end_group(child.pid, output, ended, write)
+                    raise
+            status = ended.result()
+            return 128 - status if status < 0 else status
 
     async def files(self, directory: str) -> list[str]:
         return await asyncio.to_thread(_files_below, Path(directory))
@@ -188,29 +191,20 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-async def _pump(process: asyncio.subprocess.Process, write: Write) -> None:
-    """Pass output on until the process has ended and its pipe is closed or silent."""
-    assert process.stdout is not None, "it was started with a pipe"
-    while True:
-        ended = process.returncode is not None
-        try:
-            data = await asyncio.wait_for(process.stdout.read(_PIECE), _SILENCE_S)
-        except TimeoutError:
-            if ended:
-                return
-            continue
-        if not data:
-            break
-        write(data)
-    await process.wait()
+async def _pump(output: IO[bytes], ended: asyncio.Task[int], write: Write) -> None:
+    """Pass output on until the step has ended."""
+    async for piece in output_of(output, ended):
+        write(piece)
+    await asyncio.shield(ended)
 
 
-async def _end_group(process: asyncio.subprocess.Process, write: Write) -> None:
+async def _end_group(group: int, output: IO[bytes], ended: asyncio.Task[int], write: Write) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+            os.killpg(group, number)
         with suppress(TimeoutError):
-            await asyncio.wait_for(_pump(process, write), GRACE_S)
+            async with asyncio.timeout(GRACE_S):
+                await _pump(output, ended, write)
             return
 
 
