@@ -16,6 +16,7 @@ from functools import partial
 from typing import Literal
 
 from blueprints.errors import ConfigError
+from lab import secrets
 from lab.errors import LabError
 from lab.host.ssh import SshHost
 from lab.session import Lab
@@ -27,10 +28,10 @@ _COMMAND_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What one try found. ``address``: ``HOST:PORT`` or a URL, "" where it is missing."""
+    """What one try found. ``address``: ``HOST:PORT``, a URL or a reference, "" if it is missing."""
 
     name: str
-    kind: Literal["host", "endpoint", "inventory"]
+    kind: Literal["host", "endpoint", "secret", "inventory"]
     address: str
     ok: bool
     says: str
@@ -41,7 +42,8 @@ def check(lab: Lab) -> list[Finding]:
     """Try everything that the inventory names, in its order; what it leaves open comes first.
 
     A host: TCP, its key, and the login of each account with a command. An endpoint: TCP, TLS by
-    the system's CA, an HTTP answer of any status. Takes no longer than the slowest of them.
+    the system's CA, an HTTP answer of any status. A system's secret: it can be read here. Takes
+    no longer than the slowest of them.
     """
     inventory = lab.inventory
     open_ends = [
@@ -57,6 +59,11 @@ def check(lab: Lab) -> list[Finding]:
         partial(_endpoint, lab, system, endpoint)
         for system, system_entry in inventory.systems.items()
         for endpoint in system_entry.endpoints
+    ]
+    tries += [
+        partial(_secret, system, name, reference)
+        for system, system_entry in inventory.systems.items()
+        for name, reference in system_entry.secrets.items()
     ]
     if not tries:
         return open_ends
@@ -108,8 +115,16 @@ def _endpoint(lab: Lab, system: str, endpoint: str) -> Finding:
     return _try(f"{system}.{endpoint}", "endpoint", url, look)
 
 
+def _secret(system: str, name: str, reference: str) -> Finding:
+    def look() -> str:
+        secrets.resolve(reference)
+        return "can be read"
+
+    return _try(f"{system}.{name}", "secret", reference, look)
+
+
 def _try(
-    name: str, kind: Literal["host", "endpoint"], address: str, look: Callable[[], str]
+    name: str, kind: Literal["host", "endpoint", "secret"], address: str, look: Callable[[], str]
 ) -> Finding:
     started = time.monotonic()
     try:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from lab import inventory as inventories
 from lab.checkup import Finding, check
 from lab.host import keys
@@ -70,10 +72,29 @@ def test_what_a_template_leaves_open_is_explained():
         findings = check(lab)
 
     assert findings
-    assert all(finding.kind == "inventory" and not finding.ok for finding in findings)
+    assert {finding.kind for finding in findings} == {"inventory", "secret"}
+    assert not any(finding.ok for finding in findings)
     said = {finding.name: finding.says for finding in findings}
     assert "ssh-keyscan" in said["hosts.tars-master.host_key"]
     assert "systems.classroom.endpoints.api" in said
+
+
+def test_secrets_are_looked_for_where_the_check_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IEC4_TEST_TICKET", "a-secret-ticket")
+    monkeypatch.delenv("IEC4_TEST_NOTHING", raising=False)
+    tars = SystemEntry(
+        adopted=True,
+        secrets={"ticket": "env:IEC4_TEST_TICKET", "lost": "env:IEC4_TEST_NOTHING"},
+    )
+    with Lab(_lab(tars=tars)) as lab:
+        found = {finding.name: finding for finding in check(lab)}
+
+    assert found["tars.ticket"].ok
+    assert not found["tars.lost"].ok
+    assert "IEC4_TEST_NOTHING in the environment" in found["tars.lost"].says
+    assert "a-secret-ticket" not in str(found)
 
 
 @contextmanager
