@@ -68,7 +68,9 @@ __all__ = [
     "encode_body",
     "encode_value",
     "field",
+    "limits",
     "members",
+    "wire_name",
 ]
 
 
@@ -165,6 +167,11 @@ def members(kind: type[Struct]) -> tuple[tuple[int, str, Any], ...]:
     return tuple((m.tag, m.name, _filled(hints[m.name], values)) for m in _fields(kind))
 
 
+def wire_name(kind: type[Struct], name: str) -> str:
+    """What Tars calls a member whose name cannot be Python's (``class_``), else its name."""
+    return str(kind.__dict__.get("__tars_names__", {}).get(name, name))
+
+
 def _fields(kind: type[Struct]) -> Iterable[Any]:
     info = tarsio.inspect.struct_info(kind)
     return info.fields if info else ()
@@ -172,13 +179,13 @@ def _fields(kind: type[Struct]) -> Iterable[Any]:
 
 @cache
 def _defaults(kind: type[Struct]) -> dict[str, Any]:
-    """The defaults of the members that are optional in Tars' sense."""
+    """The defaults of the members that are optional in Tars' sense; None is never sent."""
     if not kind.__struct_config__.omit_defaults:
         return {}
     return {
         m.name: m.default if m.default_factory is tarsio.NODEFAULT else m.default_factory()
         for m in _fields(kind)
-        if m.has_default
+        if m.has_default and m.default is not None
     }
 
 
@@ -255,12 +262,13 @@ def _item_check(annotation: Any) -> _Check | None:
 def _holds_ranges(kind: type[Struct]) -> bool:
     """Whether something in it has a range that tarsio leaves unchecked."""
     return any(
-        any(map(_limits, get_args(_bare(part)))) or (_is_class(part, Struct) and _is_filled(part))
+        any(map(limits, get_args(_bare(part)))) or (_is_class(part, Struct) and _is_filled(part))
         for part in _parts(kind, set())
     )
 
 
-def _limits(annotation: Any) -> tuple[float, float] | None:
+def limits(annotation: Any) -> tuple[float, float] | None:
+    """The range of an annotated number, both ends included."""
     for meta in get_args(annotation)[1:]:
         if isinstance(meta, Meta) and meta.ge is not None and meta.le is not None:
             return meta.ge, meta.le
@@ -277,18 +285,18 @@ def _check_members(value: Struct) -> None:
 def _member_checks(kind: type[Struct]) -> tuple[tuple[str, _Check], ...]:
     checks = [(name, _item_check(of)) for _, name, of in members(kind)]
     if _is_filled(kind):
-        alone = ((name, _limits(of)) for _, name, of in members(kind))
-        checks += [(name, _single(limits)) for name, limits in alone if limits]
+        alone = ((name, limits(of)) for _, name, of in members(kind))
+        checks += [(name, _single(bounds)) for name, bounds in alone if bounds]
     return tuple((name, check) for name, check in checks if check)
 
 
-def _single(limits: tuple[float, float]) -> _Check:
-    within = _within(limits)
+def _single(bounds: tuple[float, float]) -> _Check:
+    within = _within(bounds)
     return lambda value: within((value,))
 
 
-def _within(limits: tuple[float, float]) -> Callable[[Collection[Any]], None]:
-    low, high = limits
+def _within(bounds: tuple[float, float]) -> Callable[[Collection[Any]], None]:
+    low, high = bounds
 
     def check(items: Collection[Any]) -> None:
         if items and not (low <= min(items) and max(items) <= high):
@@ -299,8 +307,8 @@ def _within(limits: tuple[float, float]) -> Callable[[Collection[Any]], None]:
 
 
 def _every(item: Any) -> Callable[[Collection[Any]], None] | None:
-    if (limits := _limits(item)) is not None:
-        return _within(limits)
+    if (bounds := limits(item)) is not None:
+        return _within(bounds)
     if (inner := _item_check(item)) is None:
         return None
 
@@ -367,7 +375,7 @@ def _is_left_out(annotation: Any, value: Any, default: Any) -> bool:
         return False
     if isinstance(value, list | dict | bytes):
         return not value
-    if isinstance(value, float) and default is not None:
+    if isinstance(value, float):
         return bool(abs(value - default) < _EPSILON)
     return bool(value == default)
 
