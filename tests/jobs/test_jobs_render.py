@@ -141,6 +141,21 @@ def test_one_more_layer_is_one_entry(jobs, tmp_path):
     assert "--layer cvb" in commands(more["iec4-validate-cvb-inwinstack-daily-master"])
 
 
+BRANCH = "*//hudson.plugins.git.BranchSpec/name"
+
+
+def test_the_branch_is_the_sites_and_a_stream_may_have_its_own(tmp_path):
+    for name, xml in with_site(tmp_path, "    branch: master\n", "    branch: main\n").items():
+        assert [spec.text for spec in ElementTree.fromstring(xml).iterfind(BRANCH)] == ["main"], (
+            name
+        )
+
+    old = "    stream:\n      - master\n"
+    more = with_site(tmp_path, old, old + "      - stable: {branch: stable-1.0}\n")
+    one = ElementTree.fromstring(more["iec4-perf-inwinstack-daily-stable"])
+    assert one.findtext(BRANCH) == "stable-1.0"
+
+
 def test_every_layer_that_has_criteria_has_its_job(jobs):
     """Robot judges a part of each: its publisher fails a build without any output of Robot."""
     criteria = model.load("iec-type4").criteria
