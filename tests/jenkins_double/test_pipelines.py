@@ -300,6 +300,29 @@ def of_pipeline(log: str) -> list[str]:
     return [line for line in log.splitlines() if line.startswith(begins)]
 
 
+def test_what_a_stopped_step_started_has_time_to_clean_up(master: Master) -> None:
+    """Its shell ends at once, and a silent command below it later: what follows waits for it."""
+    step = 'sh -c "trap \\"sleep 1; echo cleaned >said; exit\\" TERM; touch ready; sleep 60 & wait"'
+    script = """pipeline {
+        agent any
+        stages {
+            stage('a') {
+                steps { sh '%s' }
+            }
+        }
+        post {
+            aborted { sh 'cat said' }
+        }
+    }"""
+    master.create("cleaning", pipeline(script % step.replace("\\", "\\\\")))
+    number = master.build_of(master.trigger("cleaning"))["number"]
+    ready = master.home / ".iec4" / "jenkins" / "workspace" / "cleaning" / "ready"
+    wait_for("the step", ready.exists, timeout=20)
+    master.ask("POST", f"/job/cleaning/{number}/stop")
+    assert master.ended("cleaning", number)["result"] == "ABORTED"
+    assert "\ncleaned\n" in master.console("cleaning", number)
+
+
 def test_parameters_are_what_groovy_has_of_them(master: Master) -> None:
     definitions = parameters(
         parameter("String", "EMPTY", "<defaultValue/>"),

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from lab.child import end_of, output_of
+from lab.loopback.cleanup import in_session
 
 #: How long a step that was told to end may take before it is killed, seconds.
-GRACE_S = 5.0
+GRACE_S = 20.0
+_LOOK_AGAIN_S = 0.05
 
 Write = Callable[[bytes], None]
 
@@ -205,6 +207,8 @@ async def _end_group(group: int, output: IO[bytes], ended: asyncio.Task[int], wr
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await _pump(output, ended, write)
+                while in_session(group):  # its shell may end before what it runs
+                    await asyncio.sleep(_LOOK_AGAIN_S)
             return
 
 
