@@ -114,9 +114,18 @@ class Pause(Struct, frozen=True):
     ms: Int = field(tag=1)
 
 
+class ConfigNamed(Struct, frozen=True):
+    name: str = field(tag=1)
+
+
+class ConfigLoaded(Struct, frozen=True):
+    ret: str = field(tag=0)
+
+
 IDENTITY = Function("identity", Empty, Identified)
 REPEAT = Function("repeat", Repeat, Repeated)
 PAUSE = Function("pause", Pause, Empty)
+LOADED_CONFIG = Function("loadedConfig", ConfigNamed, ConfigLoaded)
 
 ECHO_BOOL = Function("echoBool", Value[bool], Echoed[bool])
 ECHO_BYTE = Function("echoByte", Value[Byte], Echoed[Byte])
@@ -208,6 +217,10 @@ class Echo(Proxy):
     def repeat(self, text: str, times: int) -> Repeated:
         """Out parameters: the text repeated, and its parts."""
         return self.invoke(REPEAT, Repeat(text=text, times=times))
+
+    def loaded_config(self, name: str) -> str:
+        """A configuration file as tars.loadconfig brought it last; "" for one that never came."""
+        return self.invoke(LOADED_CONFIG, ConfigNamed(name=name)).ret
 
     def pause(self, ms: int, *, timeout: float | None = None) -> None:
         """Be answered after ``ms`` milliseconds; other calls are answered meanwhile."""

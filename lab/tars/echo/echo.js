@@ -71,8 +71,8 @@ function echo(type) {
   return { takes: [[1, type]], returns: type, outs: [[2, type]], run };
 }
 
-// host: the address that the adapter listens on.
-module.exports = (host) =>
+// host: the address that the adapter listens on; files: config.js.
+module.exports = (host, files) =>
   servant({
     identity: {
       takes: [],
@@ -114,5 +114,6 @@ module.exports = (host) =>
         return { ret: times, outs: [text.repeat(times), parts] };
       },
     },
+    loadedConfig: { takes: [[1, types.string]], returns: types.string, run: (name) => ({ ret: files.loaded(name) }) },
     pause: { takes: [[1, types.int]], run: (ms) => (faulty("tars.pause-blocks") ? block(ms) : delay(ms, {})) },
   });

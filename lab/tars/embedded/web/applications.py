@@ -62,7 +62,8 @@ class _Applications:
         ]
 
     async def names(self, _: Parameters) -> list[str]:
-        return [row["f_name"] for row in self._database.applications()]
+        known = self._database.applications()
+        return [row["f_name"] for row in sorted(known, key=lambda row: row["f_id"])]
 
     async def add(self, parameters: Parameters) -> Row:
         name = str(parameters["f_name"])

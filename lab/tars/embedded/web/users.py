@@ -36,11 +36,12 @@ def routes(parts: Parts) -> Iterable[Route]:
         access.set_password(ADMIN, str(parameters["password"]))
         return envelope({}, err_msg="Modify Succ")
 
-    async def login(parameters: Parameters) -> Row:
+    async def login(parameters: Parameters) -> web.Response:
+        """The one success without an err_msg, as recorded."""
         ticket = access.log_in(str(parameters["uid"]), str(parameters["password"]))
         if ticket is None:
             raise Refused("Incorrect password")
-        return {"ticket": ticket}
+        return web.json_response({"data": {"ticket": ticket}, "ret_code": 200})
 
     async def add_token(parameters: Parameters) -> Row:
         """Times in the answer are in ISO form, as recorded."""
