@@ -25,13 +25,16 @@ BIG_ENDIAN = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x15"
 def with_file(package: Path, place: Path, name: str, content: bytes) -> Path:
     """A copy of a package that has one file more."""
     changed = place / "changed.tgz"
-    with tarfile.open(package) as tar, gzip.open(changed, "wb") as packed:
-        with tarfile.open(fileobj=packed, mode="w") as out:
-            for member in tar:
-                out.addfile(member, tar.extractfile(member))
-            info = tarfile.TarInfo(f"EchoServer/{name}")
-            info.size = len(content)
-            out.addfile(info, io.BytesIO(content))
+    with (
+        tarfile.open(package) as tar,
+        gzip.open(changed, "wb") as packed,
+        tarfile.open(fileobj=packed, mode="w") as out,
+    ):
+        for member in tar:
+            out.addfile(member, tar.extractfile(member))
+        info = tarfile.TarInfo(f"EchoServer/{name}")
+        info.size = len(content)
+        out.addfile(info, io.BytesIO(content))
     return changed
 
 
