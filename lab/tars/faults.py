@@ -37,5 +37,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("tars.stop-ignored", ("tars-master",), "stop tasks succeed and do nothing"),
     Fault("tars.restart-ignored", ("tars-master",), "restart tasks succeed and do nothing"),
     Fault("tars.undeploy-ignored", ("tars-master",), "undeploy tasks succeed and do nothing"),
+    Fault("tars.stat-lost", ("dc",), "tarsstat confirms reports and counts none"),
+    Fault("tars.property-lost", ("dc",), "tarsproperty confirms reports and keeps none"),
+    Fault("tars.log-lost", ("dc",), "tarslog confirms lines and writes none"),
+    Fault("tars.notice-lost", ("dc",), "tarsnotify confirms notices and keeps none"),
+    Fault("tars.log-empty", ("tars-agent",), "nodes find nothing in servers' log files"),
+    Fault("tars.arch-ignored", ("tars-agent",), "nodes take packages of another architecture"),
+    Fault("tars.node-busy", ("tars-agent",), "nodes use a fifth of a core for nothing"),
     Fault("tars.no-respawn", ("tars-agent",), "nodes do not restart a server that died"),
 )

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -41,6 +42,8 @@ _REPORT_S = 10.0
 #: How long it waits before it connects again, seconds.
 _RECONNECT_S = 0.3
 _DOWNLOAD_TIMEOUT_S = 30.0
+#: How long a busy node works each second, seconds.
+_BUSY_S = 0.2
 #: How servers are ended with the node: it has 2 s in all before it is killed itself.
 _LAST_PATIENCE = Patience(shutdown_s=0.7, term_s=0.5, kill_s=0.3)
 
@@ -86,6 +89,7 @@ class Node:
             Surroundings(self._registry, (host, port)), self._limits, self._flags, self._respawn_s
         )
         _log.info("node %s serves its servers at %s:%s", self._name, host, port)
+        self._begin(self._busy())
         while not self._over.is_set():
             await self._attend()
             if self._flags.active("tars.servers-need-registry"):
@@ -109,6 +113,14 @@ class Node:
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), seconds)
+
+    async def _busy(self) -> None:
+        """What the fault tars.node-busy does, once a second."""
+        while not self._over.is_set():
+            until = time.process_time() + _BUSY_S
+            while self._flags.active("tars.node-busy") and time.process_time() < until:
+                pass
+            await self._pause(1.0)
 
     # The line to the master
 
@@ -270,6 +282,8 @@ class Node:
         if server is None:
             return -1, "server is not exist"
         if asked.file:
+            if self._flags.active("tars.log-empty"):
+                return 0, ""
             return await serverlogs.read(server.logs, asked.file, asked.command)
         return 0, json.dumps(serverlogs.files(server.logs))
 
@@ -289,7 +303,12 @@ class Node:
         archive = server.directory / "package.tgz"
         try:
             await self._download(self._link, asked, archive)
-            await asyncio.to_thread(put_in_place, archive, server.directory / "bin")
+            await asyncio.to_thread(
+                put_in_place,
+                archive,
+                server.directory / "bin",
+                any_machine=self._flags.active("tars.arch-ignored"),
+            )
         except BrokenPackage as error:
             return -1, str(error)
         finally:

@@ -17,10 +17,11 @@ class BrokenPackage(Exception):
     """What was published is no archive that can be unpacked, or cannot run on this machine."""
 
 
-def put_in_place(archive: Path, bin_directory: Path) -> None:
+def put_in_place(archive: Path, bin_directory: Path, *, any_machine: bool = False) -> None:
     """Replace ``bin_directory`` by what ``archive`` (.tgz) holds, whole or not at all.
 
-    Raises `BrokenPackage`; what was there before is then untouched.
+    Raises `BrokenPackage`, also for programs that this machine cannot run unless
+    ``any_machine``; what was there before is then untouched.
     """
     fresh = bin_directory.with_name(f"{bin_directory.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -31,7 +32,7 @@ def put_in_place(archive: Path, bin_directory: Path) -> None:
         top = fresh
         while len(inside := list(top.iterdir())) == 1 and inside[0].is_dir():
             top = inside[0]
-        if reason := foreign(top):
+        if not any_machine and (reason := foreign(top)):
             raise BrokenPackage(reason)
         shutil.rmtree(bin_directory, ignore_errors=True)
         top.rename(bin_directory)

@@ -83,8 +83,8 @@ def objects(place: Place) -> Objects:
     board = NoticeBoard(Store(place.data / "notify.db"))
     return {
         "NotifyObj": {
-            REPORT_NOTICE.name: board.report,
-            REPORT_SERVER.name: board.report_server,
+            REPORT_NOTICE.name: place.unless("tars.notice-lost", board.report, Empty()),
+            REPORT_SERVER.name: place.unless("tars.notice-lost", board.report_server, Empty()),
             GET_NOTICES.name: board.page,
         }
     }
