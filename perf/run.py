@@ -125,6 +125,7 @@ def judge(
         )
         for figure in scenario.figures(result)
     ]
+    _draw(evidence, result)
     with evidence.judge(scenario.statement):
         if result.spoilt_by:
             raise WindowSpoilt(f"in {WINDOWS} windows, at last: {'; '.join(result.spoilt_by)}")
@@ -146,6 +147,15 @@ def _measured(
         if result.window_valid:
             break
     return result
+
+
+def _draw(evidence: Evidence, result: LoadResult) -> None:
+    """Pictures of the window that is judged."""
+    from perf import plots  # a second's import, and for this alone
+
+    evidence.attach("distribution.png", plots.distribution([result], "png"))
+    if len(result.series) > 1:
+        evidence.attach("seconds.png", plots.series(result, "png"))
 
 
 def _settle(asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion) -> Outcome:

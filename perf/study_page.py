@@ -33,7 +33,10 @@ def as_html(study: Study, compared: Sequence[tuple[str, ...]] = ()) -> bytes:
         *_objectives(study),
         *(_knee(study.knee) if study.knee else ()),
         "<h2>Windows</h2>",
-        _table(("window", *(f"{n} ({u})" for n, u in UNITS.items()), ""), _windows(study)),
+        _table(("window", *(f"{n} ({u})" for n, u in UNITS.items())), _windows(study)),
+        "<ul>",
+        *(f"<li>{_text(remark)}</li>" for remark in _remarks(study)),
+        "</ul>",
     ]
     if compared:
         parts += ["<h2>Against the baseline</h2>"]
@@ -82,11 +85,15 @@ def _windows(study: Study) -> Iterable[tuple[str, ...]]:
     for number, window in enumerate(study.windows, 1):
         found = (figure(name, window) for name in UNITS)
         told = ["-" if value is None else f"{value:,.6g}" for value in found]
-        yield (str(number), *told, "; ".join((*window.spoilt_by, *_failures(window))))
+        yield (str(number), *told)
 
 
-def _failures(window: LoadResult) -> Iterable[str]:
-    return (f"{count} x {why}" for why, count in window.failures.items())
+def _remarks(study: Study) -> Iterable[str]:
+    """What a window's figures do not say: why it counts for nothing, and why calls failed."""
+    for number, window in enumerate(study.windows, 1):
+        failures = (f"{count} times: {why}" for why, count in window.failures.items())
+        if found := "; ".join((*window.spoilt_by, *failures)):
+            yield f"window {number}: {found}"
 
 
 def _conditions(study: Study, window: LoadResult) -> Iterable[tuple[str, str]]:

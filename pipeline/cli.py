@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from blueprints.errors import ConfigError, nearest
-from pipeline import jobs_cli, lab_cli, release_cli, report_cli
+from pipeline import jobs_cli, lab_cli, load_cli, release_cli, report_cli
 from pipeline.options import (
     DEFAULT_BLUEPRINT,
     BlueprintName,
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(lab_cli.app, name="lab")
 app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(report_cli.app, name="report")
+app.add_typer(load_cli.app, name="load")
 app.add_typer(release_cli.app)
 
 Only = Annotated[list[str] | None, typer.Option(help="Criterion ids, separated by commas.")]

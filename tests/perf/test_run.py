@@ -45,7 +45,7 @@ def result_of(run: Path, criterion: str) -> dict[str, Any]:
     result["labels"] = {label["name"]: label["value"] for label in result["labels"]}
     assert result["labels"]["criterion"] == criterion
     result["attachments"] = {
-        attachment["name"]: (file.parent / attachment["source"]).read_text()
+        attachment["name"]: (file.parent / attachment["source"]).read_bytes()
         for attachment in result.get("attachments", [])
     }
     return result
@@ -72,6 +72,7 @@ def test_joins_within_their_limits_pass_with_measurements_and_raw_figures(
     assert figures["join_p95"]["value"] > 1000
     assert figures["join_failures"]["value"] == 0
 
+    assert result["attachments"]["distribution.png"].startswith(b"\x89PNG")
     windows = [name for name in result["attachments"] if name.startswith("load-")]
     raw = LoadResult.from_json(json.loads(result["attachments"][windows[-1]]))
     assert raw.window_valid

@@ -1,0 +1,81 @@
+"""``./iec4 load``: put a load on a service, find its knee, compare with an earlier study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.options import Json, Lab, Quiet
+
+app = typer.Typer(no_args_is_help=True, help="Load studies: repeated windows, knee, comparison.")
+
+
+@app.callback()
+def load() -> None:
+    """Load studies: repeated windows, knee, comparison with an earlier one."""
+
+
+@app.command("rpc")
+def rpc(
+    lab: Lab = None,
+    registry: Annotated[
+        str | None, typer.Option(help="A Tars registry instead of a lab's: HOST:PORT.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="users (Locust), windowed (saturation) or open (a fixed rate).")
+    ] = "open",
+    connections: Annotated[int, typer.Option(min=1, help="Connections, or Locust's users.")] = 4,
+    window: Annotated[int, typer.Option(min=1, help="windowed: requests in flight on each.")] = 64,
+    rate: Annotated[float, typer.Option(min=0.1, help="open, users: calls/s in all.")] = 1000.0,
+    seconds: Annotated[float, typer.Option(min=0.5, max=600, help="The length of a window.")] = 5.0,
+    repeat: Annotated[int, typer.Option(min=1, max=50, help="Windows.")] = 3,
+    slo: Annotated[
+        list[str] | None, typer.Option(help="What must be kept, like 'p99 <= 5000 us'; again.")
+    ] = None,
+    knee: Annotated[
+        str | None, typer.Option(help="Search the highest rate that keeps the SLO: LOW:HIGH.")
+    ] = None,
+    no_delay: Annotated[
+        bool, typer.Option("--no-delay/--delay", help="TCP_NODELAY on the generator's side.")
+    ] = True,
+    max_late: Annotated[
+        float, typer.Option(help="How late the generator may wake, us (p99); else it spoils.")
+    ] = 10_000.0,
+    baseline: Annotated[
+        Path | None, typer.Option(help="An earlier study (its directory or study.json).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the study goes; else results/load-TIME.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Study remote calls of the echo servant, found by name.
+
+    Exit code: 0 kept, 1 an objective was missed or a figure got worse than the baseline, 3 no
+    window was valid. Example: ./iec4 load rpc --knee 1000:50000 --slo 'p99 <= 5000 us'
+    """
+    from pipeline import loading
+
+    return loading.rpc(
+        loading.Asked(
+            lab=lab,
+            registry=registry,
+            engine=engine,
+            connections=connections,
+            window=window,
+            rate=rate,
+            seconds=seconds,
+            repeat=repeat,
+            slo=tuple(slo or ()),
+            knee=knee,
+            no_delay=no_delay,
+            max_late_us=max_late,
+        ),
+        baseline=baseline,
+        out=out,
+        quiet=quiet,
+        as_json=as_json,
+    )

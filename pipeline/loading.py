@@ -1,0 +1,265 @@
+"""What ``./iec4 load rpc`` does: a study of remote calls, its page, and its comparison."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from blueprints.errors import ConfigError, nearest
+from lab import secrets
+from lab.inventory import load as load_inventory
+from lab.session import Lab
+from lab.tars.client import Address
+from lab.tars.echo_client import ECHO_OBJECT
+from lab.tars.queryf import resolve
+from lab.task import running_lab
+from perf.engines.call import echo_call
+from perf.engines.openloop import OpenLoopEngine
+from perf.engines.windowed import WindowedEngine
+from perf.knee import search
+from perf.load import Engine, LoadPlan, LoadResult
+from perf.locust_engine import PERF, LocustEngine
+from perf.study import UNITS, Objective, Study, missed
+from reports.bands import Move, band, move, percent_of
+from reports.files import write_whole
+from reports.table import aligned
+
+ENGINES = ("users", "windowed", "open")
+DOCUMENT = "study.json"
+PAGE = "study.html"
+#: A better value of these is a higher one; of all others a lower one.
+_MORE_IS_BETTER = ("rate",)
+#: What a move of a figure is called here.
+_CALLED = {
+    Move.WORSE: "regression",
+    Move.BETTER: "improvement",
+    Move.WITHIN: "noise",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked for; see the command's options."""
+
+    lab: str | None
+    registry: str | None
+    engine: str
+    connections: int
+    window: int
+    rate: float
+    seconds: float
+    repeat: int
+    slo: tuple[str, ...]
+    knee: str | None
+    no_delay: bool
+    max_late_us: float
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        try:
+            return tuple(Objective.parse(text) for text in self.slo)
+        except ValueError as error:
+            raise ConfigError(f"--slo: {error}") from None
+
+    @property
+    def plan(self) -> LoadPlan:
+        """One window at the rate that was asked for."""
+        closed = self.engine == "windowed"
+        return LoadPlan(
+            users=self.connections,
+            window_s=self.seconds,
+            interval_s=None if closed else self.connections / self.rate,
+            window=self.window if closed else 1,
+            max_oversleep_us=self.max_late_us,
+        )
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """The knee's lowest and highest rate; raises `ConfigError`."""
+        low, _, high = (self.knee or "").partition(":")
+        try:
+            found = float(low), float(high)
+        except ValueError:
+            found = 0.0, 0.0
+        if not 0 < found[0] < found[1]:
+            raise ConfigError(f"--knee reads LOW:HIGH, two rates in calls/s; found {self.knee!r}")
+        return found
+
+
+def rpc(
+    asked: Asked, *, baseline: Path | None, out: Path | None, quiet: bool, as_json: bool
+) -> int:
+    """Make the study, write it to ``out``, print it; returns the exit code."""
+    before = None if baseline is None else _read(baseline)
+    objectives = asked.objectives
+    if asked.knee is not None and (asked.engine == "windowed" or not objectives):
+        raise ConfigError("--knee needs an engine with a rate (open, users) and an --slo")
+    rates = None if asked.knee is None else asked.rates
+    tell: Callable[[str], None] = (lambda _: None) if quiet or as_json else _tell
+    study = _study(asked, _engine(asked), objectives, rates, tell)
+    compared = [] if before is None else compare(before, study, _profile(asked))
+    target = out or Path("results") / f"load-{study.started.replace(':', '').replace('-', '')}Z"
+    _write(target, study, compared)
+    if as_json:
+        found = study.to_json() | {"compared": compared, "directory": str(target)}
+        print(json.dumps(found, indent=2))
+    else:
+        print("\n".join(_summary(study, compared)))
+        print(f"written to {target / PAGE}")
+    if study.best is None:
+        return 3 if not study.valid else 1
+    worse = any(row[-1] == _CALLED[Move.WORSE] for row in compared)
+    return 1 if worse or any(why for _, why in study.verdicts()) else 0
+
+
+def compare(before: Study, now: Study, profile: str) -> list[tuple[str, ...]]:
+    """A row a figure: its name, before, now, the band, and what its move is called.
+
+    The band comes from the repeated windows of both studies where there are enough of them.
+    """
+    rows: list[tuple[str, ...]] = []
+    for name, unit in UNITS.items():
+        earlier, later = before.values(name), now.values(name)
+        if not earlier or not later:
+            continue
+        was, is_now = _median(earlier), _median(later)
+        limit = Objective.parse(
+            f"{name} {'>=' if name in _MORE_IS_BETTER else '<='} 0 {unit}"
+        ).limit
+        around = band(was, None, percent_of(profile), earlier)
+        moved = move(is_now, around, limit)
+        rows.append(
+            (
+                name,
+                f"{was:.6g} {unit}",
+                f"{is_now:.6g} {unit}",
+                f"{around.low:.6g} to {around.high:.6g} ({around.basis})",
+                _CALLED[moved],
+            )
+        )
+    return rows
+
+
+def _study(
+    asked: Asked,
+    engine: Engine,
+    objectives: tuple[Objective, ...],
+    rates: tuple[float, float] | None,
+    tell: Callable[[str], None],
+) -> Study:
+    windows: list[LoadResult] = []
+
+    def measure(plan: LoadPlan) -> LoadResult:
+        windows.append(engine.run(plan))
+        told = windows[-1]
+        tell(told.summary() + "".join(f"; spoilt: {why}" for why in told.spoilt_by))
+        return told
+
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    knee = None
+    if rates is None:
+        for _ in range(asked.repeat):
+            measure(asked.plan)
+    else:
+        low, high = rates
+        knee = search(
+            lambda rate: measure(replace(asked.plan, interval_s=asked.connections / rate)),
+            lambda window: missed(objectives, window),
+            lowest=low,
+            highest=high,
+        )
+    return Study(
+        load=f"{ECHO_OBJECT}.echoString, engine {asked.engine}",
+        started=started,
+        objectives=objectives,
+        windows=tuple(windows),
+        knee=knee,
+        notes=_notes(asked),
+    )
+
+
+def _notes(asked: Asked) -> dict[str, str]:
+    found = {
+        "lab": "embedded" if _profile(asked) == "embedded" else asked.lab or str(asked.registry),
+        "TCP no-delay of the generator": "on" if asked.no_delay else "off",
+    }
+    if asked.engine == "windowed":
+        found["requests in flight on each connection"] = str(asked.window)
+    return found
+
+
+def _engine(asked: Asked) -> Engine:
+    """The engine, aimed at the echo servant; raises `ConfigError` and what look-ups raise."""
+    if asked.engine not in ENGINES:
+        raise ConfigError(f"unknown engine {asked.engine!r}; {nearest(asked.engine, ENGINES)}")
+    registry = _registry(asked)
+    if asked.engine == "users":
+        host, port = registry
+        return LocustEngine(PERF / "rpc.py", host=f"tcp://{host}:{port}")
+    found = resolve(registry, ECHO_OBJECT)
+    addresses = [Address(one.host, one.port) for one in found]
+    kind = WindowedEngine if asked.engine == "windowed" else OpenLoopEngine
+    return kind(addresses, echo_call(), no_delay=asked.no_delay)
+
+
+def _registry(asked: Asked) -> tuple[str, int]:
+    if asked.registry is not None:
+        host, _, port = asked.registry.rpartition(":")
+        if not host or not port.isdigit():
+            raise ConfigError(f"--registry reads HOST:PORT; found {asked.registry!r}")
+        return host, int(port)
+    inventory = load_inventory(asked.lab or running_lab())
+    secrets.learn(inventory)
+    return Lab(inventory).address("tars", "registry")
+
+
+def _profile(asked: Asked) -> str:
+    """The SLO profile of what is pressed: a registry by address is somebody's lab."""
+    if asked.registry is not None:
+        return "lab"
+    return load_inventory(asked.lab or running_lab()).profile
+
+
+def _read(baseline: Path) -> Study:
+    file = baseline / DOCUMENT if baseline.is_dir() else baseline
+    try:
+        return Study.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--baseline {baseline} is no load study: {error}") from None
+
+
+def _write(target: Path, study: Study, compared: Sequence[tuple[str, ...]]) -> None:
+    from perf import plots
+    from perf.study_page import as_html
+
+    target.mkdir(parents=True, exist_ok=True)
+    write_whole(target / DOCUMENT, json.dumps(study.to_json()).encode())
+    write_whole(target / PAGE, as_html(study, compared))
+    write_whole(target / "distribution.png", plots.distribution(study.valid, "png"))
+    if study.knee is not None:
+        write_whole(target / "knee.png", plots.curve(study.knee, "png"))
+
+
+def _summary(study: Study, compared: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = [f"{objective}: {why or 'kept'}" for objective, why in study.verdicts()]
+    if study.knee is not None and study.knee.best is not None:
+        rate, why = study.knee.best.result.rate, study.knee.stopped_by
+        lines.append(f"knee: {rate:.0f} calls/s (search ended by: {why})")
+    elif study.knee is not None:
+        lines.append("knee: not even the lowest rate kept the SLO")
+    if compared:
+        lines += aligned([("figure", "before", "now", "band", "verdict"), *compared])
+    return lines
+
+
+def _median(values: Sequence[float]) -> float:
+    ranked = sorted(values)
+    return ranked[len(ranked) // 2]
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
