@@ -42,8 +42,12 @@ PROTOCOL_MODULES = (
             "plain",
             "profile",
             "queryf",
+            "ranges",
+            "reading",
+            "schema",
             "server",
             "serving",
+            "writing",
         )
     ),
 )

@@ -304,15 +304,13 @@ INTEGERS = {
 def plain_values(api: Api, type_: Type, depth: int = 2) -> st.SearchStrategy[Any]:
     """JSON for values of any type of a `.tars` file."""
     if isinstance(type_, Scalar):
-        return (
-            INTEGERS.get(type_.name)
-            or {
-                "bool": st.booleans(),
-                "string": st.text(max_size=type_.limit or 300),
-                "float": st.floats(width=32, allow_nan=False).map(plain_float),
-                "double": st.floats(allow_nan=False).map(plain_float),
-            }[type_.name]
-        )
+        others = {
+            "bool": st.booleans(),
+            "string": st.text(max_size=type_.limit or 300),
+            "float": st.floats(width=32, allow_nan=False).map(plain_float),
+            "double": st.floats(allow_nan=False).map(plain_float),
+        }
+        return {**INTEGERS, **others}[type_.name]
     size = 0 if depth <= 0 else 3
     if isinstance(type_, Vector):
         if type_.item == Scalar("byte"):

@@ -206,7 +206,11 @@ def _new_struct(
         else:
             content[python] = field(tag=tag, default=default)
     make: Any = _StructType
-    kind: type[Struct] = make(name, (Struct,), content, frozen=True, omit_defaults=True)
+    # Python wants what has a default last, Tars has it anywhere.
+    given = [default is not ... for _, _, _, default in members]
+    kind: type[Struct] = make(
+        name, (Struct,), content, frozen=True, omit_defaults=True, kw_only=given != sorted(given)
+    )
     return kind
 
 
