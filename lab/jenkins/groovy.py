@@ -130,7 +130,7 @@ def _compile(jar: Path, sources: list[Path], output: Path) -> None:
         raise LabError(
             f"{_SOURCES.name} cannot be compiled",
             found=problem,
-            advice="see whether java -version is 8 or newer",
+            advice="try another Java: 17 is known to do",
         )
 
 

@@ -259,6 +259,17 @@ def freestyle(
     )
 
 
+def pipeline(script: str) -> str:
+    """A pipeline job's XML with its Jenkinsfile in it."""
+    from xml.sax.saxutils import escape
+
+    return (
+        "<flow-definition><description/><properties/>"
+        '<definition class="org.jenkinsci.plugins.workflow.cps.CpsFlowDefinition">'
+        f"<script>{escape(script)}</script><sandbox>true</sandbox></definition></flow-definition>"
+    )
+
+
 def parameters(*definitions: str) -> str:
     """A job's property with parameter definitions: ``string("SUITE", "smoke")`` and so on."""
     return (

@@ -17,6 +17,7 @@ from tests.jenkins_double.running import (
     freestyle,
     parameter,
     parameters,
+    pipeline,
     running_master,
     with_groovy,
 )
@@ -52,16 +53,6 @@ def git(directory: Path, *argv: str) -> None:
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     argv = ("git", *identity, *argv)
     subprocess.run(argv, cwd=directory, check=True, capture_output=True)
-
-
-def pipeline(script: str) -> str:
-    from xml.sax.saxutils import escape
-
-    return (
-        "<flow-definition><description/><properties/>"
-        '<definition class="org.jenkinsci.plugins.workflow.cps.CpsFlowDefinition">'
-        f"<script>{escape(script)}</script><sandbox>true</sandbox></definition></flow-definition>"
-    )
 
 
 @pytest.fixture(scope="module")
