@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.checkout import ROOT
+from benchmarks.cores import start
 from benchmarks.figures import BenchFailed
 from lab.tars.client import Address
 
@@ -31,9 +32,8 @@ def echo_process(kind: str, core: int | None = None) -> Iterator[EchoProcess]:
     Raises `BenchFailed` when it does not start, or does not end well.
     """
     argv = [sys.executable, "-m", "benchmarks.echo_server", kind]
-    argv += [] if core is None else ["--core", str(core)]
-    with subprocess.Popen(
-        argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    with start(
+        core, argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None, "asked for"
         assert process.stdout is not None, "asked for"

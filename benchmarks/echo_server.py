@@ -4,8 +4,8 @@ It answers ``echoString`` as the echo servant does, with a valid ResponsePacket 
 request's id. Requests are compared with one that was decoded, all bytes of them; what is not
 the same is decoded by itself, and what is no request ends its connection.
 
-Run as ``python -m benchmarks.echo_server KIND [--core N]``. It prints a JSON object with its
-port, ends when its standard input does, and then prints another with its figures.
+Run as ``python -m benchmarks.echo_server KIND``. It prints a JSON object with its port, ends
+when its standard input does, and then prints another with its figures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import select
 import socket
 import sys
@@ -28,6 +27,7 @@ from lab.tars.errors import MalformedTars
 from lab.tars.packets import RequestPacket, ResponsePacket, answer
 from perf.engines.flights import Times
 from perf.engines.tally import Recorder
+from perf.engines.traffic import NEVER, clock
 from perf.engines.wire import Bytes, Ids, Inbox, Shape, Stamp, id_column
 
 HOST = "127.0.0.1"
@@ -42,9 +42,6 @@ STALL_AFTER_S, STALL_S = 1.0, 1.0
 
 #: Answers in one batch; the most requests that an inbox holds are fewer.
 MOST_AT_ONCE = 1 << 14
-NEVER = 2**63 - 1
-
-clock = time.perf_counter_ns
 
 
 class Peer:
@@ -299,10 +296,7 @@ def main() -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.echo_server", description=__doc__)
     parser.add_argument("kind", choices=SERVERS)
-    parser.add_argument("--core", type=int, help="run on this core only")
     options = parser.parse_args()
-    if options.core is not None:
-        os.sched_setaffinity(0, {options.core})
     gc.disable()  # nothing here makes cycles, and a collection would be a delay of its own
     server = SERVERS[options.kind]()
     print(json.dumps({"port": server.port}), flush=True)

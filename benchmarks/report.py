@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.checkout import ROOT
+from benchmarks.cores import on_core
 from benchmarks.figures import BenchFailed, Figure, bench, say, succeed
 from benchmarks.made_runs import Planned, make_run
 from blueprints import model
@@ -32,6 +31,7 @@ def main(json: bool, write: bool) -> int:
 
 
 def _figures(place: Path) -> dict[str, float]:
+    core = max(os.sched_getaffinity(0))
     say(f"the reports of {RESULTS} results")
     large = place / "large"
     layers = model.load().layers
@@ -42,7 +42,7 @@ def _figures(place: Path) -> dict[str, float]:
     make_run(large, planned, night=0, figures_in=4, seed=0)
     argv: list[str | Path]
     argv = [sys.executable, "-m", "benchmarks.report_formats", large, place / "out"]
-    with one_core():
+    with on_core(core):
         done = succeed("the reports", argv, cwd=ROOT, timeout=TIMEOUT_S)
     say(f"the trend of {RUNS} runs")
     known = [Planned(c.id, c.layer, c.title, c.requirement) for c in model.load().criteria]
@@ -50,7 +50,7 @@ def _figures(place: Path) -> dict[str, float]:
         make_run(place / "many" / f"{night:04}", known, night=night, figures_in=4, seed=night)
     page = place / "trend.html"
     argv = [ROOT / "iec4", "report", "trend", place / "many", "--html", page]
-    with one_core():
+    with on_core(core):
         trend = succeed("the trend", argv, cwd=place, timeout=TIMEOUT_S)
     if f"{RUNS} runs" not in trend.output or not page.exists():
         raise BenchFailed(f"the trend does not tell of {RUNS} runs:\n{trend.output[:2000]}")
@@ -59,14 +59,3 @@ def _figures(place: Path) -> dict[str, float]:
         "report_10k_mib": round(done.peak_mib),
         "trend_1k_s": round(trend.seconds, 2),
     }
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """What is started meanwhile has one core."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -144,6 +144,10 @@ class Histogram:
             return self._max
         return min(max(_middle(bucket), self._min), self._max)
 
+    def count_above(self, value_us: float) -> int:
+        """How many values were above this one, or in its bucket's upper part."""
+        return int(self._counts[_bucket(value_us) + 1 :].sum())
+
     def _need_values(self) -> None:
         if self._count == 0:
             raise ValueError("nothing was recorded")

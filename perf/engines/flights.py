@@ -112,10 +112,6 @@ class Flights:
         self._given_up[slots] = self._flying[slots]
         return self._finish(slots)
 
-    def since_before(self, moment: int) -> int:
-        """How many that are under way count from before that time."""
-        return int(np.count_nonzero((self._flying != _NOBODY) & (self._since < moment)))
-
     def _hits(self, slots: Ids, ids: Ids) -> int:
         """How many ids are under way; slots of other connections are none of ours."""
         if slots.min() < 0 or slots.max() >= self.capacity:

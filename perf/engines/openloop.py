@@ -108,6 +108,8 @@ class _Schedule:
             if not sent and not events:
                 self._sleep()
                 waited += clock() - now
+        if not traffic.tally.opened:
+            traffic.open_window(self._opens)  # the engine slept through all of it
         traffic.close_window(self._closes)
         while self._send_due(clock()):
             pass  # what was due within the window, and the engine was too late for

@@ -11,7 +11,7 @@ from perf.engines.flights import Times
 from perf.engines.wire import Flags
 from perf.histogram import Histogram
 from perf.load import Second
-from perf.observer import MAX_REASONS, OTHER
+from perf.observer import MAX_REASONS, OTHER, UNANSWERED_THROUGHOUT
 
 _BUFFERED = 8192
 _SECOND_NS = 1_000_000_000
@@ -114,26 +114,33 @@ class Tally:
         return None if all_are else counted
 
     def fail(self, why: str, since: Times, now: int, *, ret: int | None = None) -> None:
-        """Requests that counted from ``since`` failed; with an iRet, if that is why."""
-        count = int(np.count_nonzero(since >= self._opened)) if self._opened else 0
-        if count:
-            self._turn_to(now)
-            self._failed(why, count)
-            if ret is not None:
-                self.returns[ret] += count
+        """Requests that counted from ``since`` failed; with an iRet, if that is why.
 
-    def stray(self, why: str, now: int, count: int = 1) -> None:
-        """Failures beside the requests that began within the window, like a second answer."""
-        if self._opened and count:
-            self._turn_to(now)
-            self._failed(why, count)
+        What began before the window and fails after it had no answer in all of the window.
+        """
+        if not (self._opened and len(since)):
+            return
+        count = int(np.count_nonzero(since >= self._opened))
+        self._failed(why, count, now)
+        if ret is not None:
+            self.returns[ret] += count
+        if self._closed:
+            self._failed(UNANSWERED_THROUGHOUT, len(since) - count, now)
+
+    def stray(self, why: str, now: int) -> None:
+        """A reply that answers nothing came: a failure beside those of requests."""
+        if self._opened:
+            self._failed(why, 1, now)
 
     def finish(self, now: int) -> None:
         """Nothing more comes."""
         self._turn_to(max(now, self._closed))
         self._end_second()
 
-    def _failed(self, why: str, count: int) -> None:
+    def _failed(self, why: str, count: int, now: int) -> None:
+        if not count:
+            return
+        self._turn_to(now)
         known = why in self._failures or len(self._failures) < MAX_REASONS
         self._failures[why if known else OTHER] += count
         self._failed_in_second += count

@@ -23,12 +23,14 @@ from perf.engines.flights import Flights, Times
 from perf.engines.tally import Tally
 from perf.engines.wire import Bytes, Shape, id_column
 from perf.load import Conditions, GeneratorHealth, LoadPlan, LoadResult
-from perf.observer import UNANSWERED, UNANSWERED_THROUGHOUT
+from perf.observer import UNANSWERED
 
 clock = time.perf_counter_ns
 
 #: Nanoseconds between two looks for what is overdue, and for connections to be made again.
 TIDY_NS = 50_000_000
+#: A time that does not come.
+NEVER = 2**63 - 1
 
 #: Reasons of failures that no server tells.
 TIMED_OUT = "no answer within the time-out"
@@ -112,8 +114,6 @@ class Traffic:
 
     def close_window(self, now: int) -> None:
         self._cpu_closed = time.thread_time_ns()
-        hung = sum(one.flights.since_before(self.tally.opened) for one in self.connections)
-        self.tally.stray(UNANSWERED_THROUGHOUT, now, hung)
         self.tally.close(now)
 
     @property

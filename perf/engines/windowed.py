@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lab.tars.client import Address
 from perf.engines.call import Call
 from perf.engines.tally import Recorder
-from perf.engines.traffic import TIDY_NS, Traffic, clock, undisturbed
+from perf.engines.traffic import NEVER, TIDY_NS, Traffic, clock, undisturbed
 from perf.histogram import Histogram
 from perf.load import GeneratorHealth, LoadPlan, LoadResult
 
@@ -50,16 +50,18 @@ class WindowedEngine:
 
     def _press(self, traffic: Traffic, plan: LoadPlan) -> Histogram:
         """Keep the windows full until the window of time closes; how late the engine was."""
-        kept = Recorder()
+        kept, window = Recorder(), int(plan.window_s * 1e9)
         opens = clock() + int(plan.warm_up_s * 1e9)
-        closes = opens + int(plan.window_s * 1e9)
+        closes = NEVER
         if not plan.warm_up_s:
             traffic.open_window(opens)
+            closes = opens + window
         for connection in traffic.connections:
             traffic.begin(connection, plan.window, clock())
         while (now := clock()) < closes:
-            if now >= opens and not traffic.tally.opened:
+            if now >= opens and closes == NEVER:
                 traffic.open_window(now)
+                closes = now + window
                 kept = Recorder()
             events = traffic.wait(TIDY_NS / 1e9)
             began, used = clock(), time.thread_time_ns()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, run
+from benchmarks import report, rpc, run
 from benchmarks.checkout import ROOT
 from benchmarks.figures import PAGE, Figure, conditions, table, with_table
 
@@ -59,7 +59,10 @@ def test_a_daemon_s_memory_counts(tmp_path: Path) -> None:
     assert 150 < found["daemon"] < 300
 
 
-@pytest.mark.parametrize(("name", "known"), [("run", run.FIGURES), ("report", report.FIGURES)])
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("run", run.FIGURES), ("report", report.FIGURES), ("rpc", rpc.FIGURES)],
+)
 def test_the_page_has_a_place_for_the_table(name: str, known: tuple[Figure, ...]) -> None:
     page = PAGE.read_text()
     figures = {figure.key: 1.0 for figure in known}
@@ -71,3 +74,11 @@ def test_the_page_has_a_place_for_the_table(name: str, known: tuple[Figure, ...]
     assert PAGE.is_relative_to(ROOT)
     with pytest.raises(ValueError, match="has no"):
         with_table("no marks", name, "again")
+
+
+def test_a_figure_may_have_a_least_and_a_most() -> None:
+    least, most = Figure("a", "", least=10), Figure("b", "", 20)
+    both = Figure("c", "", 20, least=10)
+    assert [figure.missed_by(9.9) for figure in (least, most, both)] == [True, False, True]
+    assert [figure.missed_by(20.1) for figure in (least, most, both)] == [False, True, True]
+    assert [figure.range for figure in (least, most, both)] == ["at least 10", "20", "10 to 20"]

@@ -19,6 +19,7 @@ from perf.engines.openloop import OpenLoopEngine
 from perf.engines.traffic import MALFORMED, TIMED_OUT, WRONG_BODY
 from perf.engines.windowed import WindowedEngine
 from perf.load import LoadPlan, LoadResult
+from perf.observer import UNANSWERED_THROUGHOUT
 from tests.perf.faulty_echo import Faulty, faulty_echo, good
 
 CLOSED = LoadPlan(users=2, window_s=0.3, warm_up_s=0, timeout_s=0.5, window=50)
@@ -172,6 +173,14 @@ def test_silence_ends_in_bounded_time(run: Run) -> None:
     assert result.succeeded == 0
     assert result.failures == {TIMED_OUT: faulty.requests}
     assert result.failure_percent == 100
+
+
+def test_a_server_that_hangs_from_the_start_is_told_apart_from_no_load() -> None:
+    plan = replace(CLOSED, warm_up_s=0.1, window_s=0.2)
+    with faulty_echo(Faulty(lambda _: b"", every=1)) as address:
+        result = WindowedEngine([address], echo_call()).run(plan)
+    assert result.failures == {UNANSWERED_THROUGHOUT: 100}
+    assert result.rate == 0
 
 
 @both
