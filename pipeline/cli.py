@@ -48,7 +48,9 @@ FailedFrom = Annotated[
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
-BENCHES = ("run", "report")
+BENCHES = ("run", "report", "rpc")
+#: Those that can measure longer than a bench may take.
+SOAKING = ("rpc",)
 
 
 def main(arguments: list[str]) -> int:
@@ -243,9 +245,10 @@ def test(context: typer.Context) -> int:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="What to measure: run, report.")] = "run",
+    name: Annotated[str, typer.Argument(help="What to measure: run, report, rpc.")] = "run",
     as_json: Json = False,
     write: Annotated[bool, typer.Option("--write", help="Update docs/performance.md.")] = False,
+    soak: Annotated[bool, typer.Option("--soak", help="Measure for longer (rpc).")] = False,
 ) -> int:
     """Measure the suite itself.
 
@@ -255,5 +258,8 @@ def bench(
         raise ConfigError(f"unknown bench {name!r}; {nearest(name, BENCHES)}")
     from importlib import import_module
 
-    code: int = import_module(f"benchmarks.{name}").main(json=as_json, write=write)
+    if soak and name not in SOAKING:
+        raise ConfigError(f"bench {name} has no --soak; it is for {', '.join(SOAKING)}")
+    longer = {"soak": True} if soak else {}
+    code: int = import_module(f"benchmarks.{name}").main(json=as_json, write=write, **longer)
     return code

@@ -81,6 +81,7 @@ def test_every_command_shows_an_example(iec4: Iec4, command: list[str]) -> None:
         (["verify", "nowhere"], "nowhere is no bundle"),
         (["criteria", "import", "rec.yaml"], "rec.yaml is not called bluval-<blueprint>.yaml"),
         (["bench", "rnu"], "unknown bench 'rnu'; did you mean run?"),
+        (["bench", "run", "--soak"], "bench run has no --soak; it is for rpc"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
