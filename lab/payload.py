@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lab.errors import ToolMissing
+from lab.modules import with_imports
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,8 @@ def python_runtime(
     distributions: Iterable[str], modules: Iterable[str], *, without: Iterable[str] = ()
 ) -> tuple[Path, str]:
     """An archive to put on PYTHONPATH: installed distributions, with what they need, and
-    modules of the suite (``"lab/tars"``, ``"lab/wait.py"``), which keep their paths.
+    modules of the suite (``"lab/tars"``, ``"lab/wait.py"``) with those that they import,
+    which keep their paths.
 
     ``without``: distributions (canonical names) that are needed in name only, and left out.
     Returns ``(path, sha256)``. Raises `ToolMissing` for a distribution that is not installed.
@@ -46,8 +48,8 @@ def python_files(
     files: dict[str, Path] = {}
     for distribution in sorted(_closure(distributions) - set(without)):
         files.update(_files_of(distribution))
-    for module in modules:
-        files.update(_source_files(ROOT / module))
+    sources = (path for module in modules for path in _source_files(ROOT / module))
+    files.update((str(path.relative_to(ROOT)), path) for path in with_imports(sources, ROOT))
     return files
 
 
@@ -128,10 +130,10 @@ def _files_of(distribution: str) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def _source_files(place: Path) -> Iterator[tuple[str, Path]]:
+def _source_files(place: Path) -> Iterator[Path]:
     if place.is_file():
-        yield str(place.relative_to(ROOT)), place
+        yield place
         return
-    for path in sorted(place.rglob("*")):
+    for path in place.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            yield str(path.relative_to(ROOT)), path
+            yield path

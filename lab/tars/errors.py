@@ -9,7 +9,13 @@ from lab.errors import LabError
 
 
 class TarsError(LabError):
-    """Root of all errors about Tars."""
+    """Root of all errors about Tars.
+
+    ``code`` is the iRet that stands for it: the server's, or the one that a TarsCpp client
+    reports when it fails by itself; None where there is none.
+    """
+
+    code: int | None = None
 
 
 class MalformedTars(TarsError):
@@ -27,6 +33,8 @@ class MalformedPacket(MalformedTars):
 class MalformedBody(MalformedTars):
     """A body that does not hold what the function's signature says."""
 
+    code = -12
+
 
 class MissingArgument(MalformedBody):
     """A TUP body without one of the function's parameters."""
@@ -39,17 +47,51 @@ class NotEncodable(TarsError):
 class ConnectFailed(TarsError):
     """No TCP connection to the endpoint within the time-out."""
 
+    code = -8
+
 
 class ConnectionLost(TarsError):
     """The connection ended before the answer had come."""
+
+    code = -8
 
 
 class NoAnswer(TarsError):
     """The call's time-out passed without an answer."""
 
+    code = -7
+
+
+class NameServiceSilent(NoAnswer):
+    """The registry did not answer within the call's time-out, and the object is not known."""
+
+    @staticmethod
+    def about(name: str, registry: str, waited_s: float, last: Exception) -> NameServiceSilent:
+        """The error for an object that was to be looked up."""
+        return NameServiceSilent(
+            f"{name} could not be looked up at {registry}",
+            found=str(last),
+            expected=f"the name service's answer within {waited_s:.3g} s",
+            advice="check that the Tars registry runs; clients that knew the object go on",
+        )
+
+
+class InvalidEndpoint(TarsError):
+    """A text that is no ``tcp -h HOST -p PORT …``."""
+
 
 class ObjectNotFound(TarsError):
     """The registry knows no active endpoint of the object."""
+
+    code = -10
+
+
+class RegistryRefused(TarsError):
+    """The registry answered a look-up with another return code than 0."""
+
+
+class BrokenConfiguration(TarsError):
+    """A server's configuration file that cannot be used."""
 
 
 class CallFailed(TarsError):
@@ -59,6 +101,7 @@ class CallFailed(TarsError):
     own words (sResultDesc; TarsCpp sends none for most codes).
     """
 
+    code: int
     code_name = "unknown code"
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What travels for Tars: the echo servant's package for upload, and Node for the hosts.
+"""What travels for Tars: the test servants' packages for upload, and Node for the hosts.
 
 The package has the form that a real tarsnode installs: a tgz with one top directory, whose
 content becomes ``bin/``; ``bin/EchoServer --config=FILE`` is what it starts (tars_cpp).
@@ -15,42 +15,18 @@ import tarfile
 from pathlib import Path
 
 from lab.nodejs import node_binary, npm_tree
-from lab.payload import archive, cache_dir
+from lab.payload import ROOT, archive, cache_dir, python_files
 
 APPLICATION = "IEC4"
 SERVER = "EchoServer"
 #: How tarsnode starts it; "tars_nodejs" would need node-agent, which is not on npm.
 SERVER_TYPE = "tars_cpp"
 
-#: The suite's Tars protocol and clients, for what runs on hosts; it needs tarsio.
-PROTOCOL_MODULES = (
-    "blueprints/__init__.py",
-    "blueprints/errors.py",
-    "lab/__init__.py",
-    "lab/errors.py",
-    "lab/tars/__init__.py",
-    *(
-        f"lab/tars/{module}.py"
-        for module in (
-            "body",
-            "client",
-            "connection",
-            "encodings",
-            "errors",
-            "framing",
-            "packets",
-            "plain",
-            "profile",
-            "queryf",
-            "ranges",
-            "reading",
-            "schema",
-            "server",
-            "serving",
-            "writing",
-        )
-    ),
-)
+#: The suite's Tars protocol, client and server, for what runs on hosts; it needs tarsio.
+PROTOCOL_MODULES = ("lab/tars/queryf.py", "lab/tars/server.py")
+
+#: Our own test servant, as it is deployed unless another name is asked for.
+PROBE_SERVER = "ProbeServer"
 
 _SOURCE = Path(__file__).parent / "echo"
 
@@ -80,17 +56,35 @@ def build_package(version: str) -> Path:
     files = {name: path.read_bytes() for name, path in _sources().items()}
     manifest = json.loads(files["package.json"])
     files["package.json"] = json.dumps({**manifest, "version": version}, indent=2).encode()
+    return _packed(SERVER, version, files)
+
+
+def build_servant(version: str, *, server: str = PROBE_SERVER) -> Path:
+    """Our own test servant's tgz (`lab.tars.servant`) for a server called ``server``.
+
+    It runs on the host's ``python3``, which must be of the version that the suite runs on here:
+    the codec is compiled for it. The same version gives the same bytes.
+    """
+    runtime = python_files(["tarsio"], ["lab/tars/servant"])
+    files = {f"runtime/{name}": path.read_bytes() for name, path in runtime.items()}
+    files[server] = (ROOT / "lab" / "tars" / "servant" / "launch").read_bytes()
+    files["VERSION"] = f"{version}\n".encode()
+    return _packed(server, version, files)
+
+
+def _packed(server: str, version: str, files: dict[str, bytes]) -> Path:
+    """A tgz with the one top directory that a node descends; ``server`` in it is the program."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name, content in sorted(files.items()):
-            info = tarfile.TarInfo(f"{SERVER}/{name}")
+            info = tarfile.TarInfo(f"{server}/{name}")
             info.size = len(content)
-            info.mode = 0o755 if name == SERVER else 0o644
+            info.mode = 0o755 if name == server else 0o644
             tar.addfile(info, io.BytesIO(content))
-    return _kept(packed.getvalue(), f"{SERVER}-{version}")
+    return _kept(packed.getvalue(), f"{server}-{version}")
 
 
 def node_archive() -> tuple[Path, str]:

@@ -1,10 +1,11 @@
-"""The echo servant, started from its package as a real node starts it."""
+"""The test servants, started from their packages as a real node starts them."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,8 @@ from pathlib import Path
 from lab.faultflags import DIRECTORY
 from lab.nodejs import node_binary
 from lab.tars.client import Address, Proxy, TarsClient
-from lab.tars.echo_client import ECHO_OBJECT
 from lab.tars.embedded.unpacking import put_in_place
-from lab.tars.package import build_package
+from lab.tars.package import PROBE_SERVER, SERVER, build_package, build_servant
 from lab.wait import wait_for
 
 HOST = "127.0.0.1"
@@ -26,27 +26,35 @@ CONFIGURATION = """
   <application>
     enableset=n
     setdivision=NULL
+    <client>
+      locator={locator}
+    </client>
     <server>
       app=IEC4
-      server=EchoServer
+      server={server}
       localip=127.0.0.1
+      nodename=node.of.test
       local=tcp -h 127.0.0.1 -p {local} -t 10000
       node={node}
+      config={config_object}
       deactivating-timeout=3000
-      <IEC4.EchoServer.EchoObjAdapter>
+      <IEC4.{server}.EchoObjAdapter>
         allow
         endpoint=tcp -h {host} -p {port} -t 60000
         maxconns=1024
         protocol=tars
-        queuecap=10000
+        queuecap={queuecap}
         queuetimeout=60000
-        servant=IEC4.EchoServer.EchoObj
-        threads=5
-      </IEC4.EchoServer.EchoObjAdapter>
+        servant=IEC4.{server}.EchoObj
+        threads={threads}
+      </IEC4.{server}.EchoObjAdapter>
     </server>
   </application>
 </tars>
 """
+
+
+DEFAULTS = {"node": "", "locator": "", "config_object": "", "queuecap": 10000, "threads": 5}
 
 
 def free_port() -> int:
@@ -69,38 +77,56 @@ class RunningEcho:
         return flag
 
 
-def unpack(version: str, place: Path) -> Path:
-    """Install the package as a node does: its one top directory becomes ``bin``."""
-    put_in_place(build_package(version), place / "bin")
-    return place / "bin"
+@contextmanager
+def running_echo(place: Path, *, version: str = "1.0.0", node: str = "") -> Iterator[RunningEcho]:
+    """The npm one."""
+    with _running(place, build_package(version), SERVER, node=node) as running:
+        yield running
 
 
 @contextmanager
-def running_echo(place: Path, *, version: str = "1.0.0", node: str = "") -> Iterator[RunningEcho]:
+def running_probe(
+    place: Path, *, version: str = "1.0.0", node: str = "", **said: object
+) -> Iterator[RunningEcho]:
+    """Our own; ``said`` are values of its configuration."""
+    with _running(place, build_servant(version), PROBE_SERVER, node=node, **said) as running:
+        yield running
+
+
+@contextmanager
+def _running(place: Path, package: Path, server: str, **said: object) -> Iterator[RunningEcho]:
     home = place / "home"
     home.mkdir(parents=True)
-    installed = unpack(version, place)
-    echo, admin = Address(HOST, free_port()), Address(HOST, free_port())
-    config = place / "IEC4.EchoServer.config.conf"
-    config.write_text(CONFIGURATION.format(host=HOST, port=echo.port, local=admin.port, node=node))
+    installed = place / "bin"
+    put_in_place(package, installed)
+    served, admin = Address(HOST, free_port()), Address(HOST, free_port())
+    config = place / f"IEC4.{server}.config.conf"
+    values = {**DEFAULTS, "server": server, "host": HOST, "port": served.port, "local": admin.port}
+    config.write_text(CONFIGURATION.format(**{**values, **said}))
     log = place / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(installed / "EchoServer"), f"--config={config}"],
+            [str(installed / server), f"--config={config}"],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={"PATH": os.environ["PATH"], "HOME": str(home), "IEC4_NODE": str(node_binary())},
+            cwd=place,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(home),
+                "IEC4_NODE": str(node_binary()),
+                "IEC4_PYTHON": sys.executable,
+            },
         )
-    running = RunningEcho(process, echo, admin, home, installed, log)
+    running = RunningEcho(process, served, admin, home, installed, log)
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
-        with TarsClient(echo, timeout=1) as client:
-            Proxy(client, ECHO_OBJECT).ping()
+        with TarsClient(served, timeout=1) as client:
+            Proxy(client, f"IEC4.{server}.EchoObj").ping()
         return True
 
     try:
-        wait_for("the echo servant's answer", answers, timeout=15)
+        wait_for("the servant's answer", answers, timeout=15, interval=0.02)
         yield running
     finally:
         if process.poll() is None:
