@@ -44,6 +44,22 @@ class Case(NamedTuple):
     without: Collection[str] = ()
 
 
+class Live(NamedTuple):
+    """A step on a platform that runs: a recording, a call, or the numbers that tables are at.
+
+    ``prepares``: its answer is not compared. ``without`` as a `Case`'s. A name that ends in
+    ``_poll`` waits for the task that ``of``, else the name without that, began; with ``ends``
+    false the task stays as it is. ``package`` is what an upload holds.
+    """
+
+    step: str | Call | Last
+    prepares: bool = False
+    without: Collection[str] = ()
+    of: str = ""
+    ends: bool = True
+    package: str = "EchoServer"
+
+
 def recording(name: str) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((RECORDINGS / f"{name}.json").read_text())
     return read
