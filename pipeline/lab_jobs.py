@@ -12,6 +12,7 @@ from lab.inventory import Inventory
 from lab.jenkins.defined import DIRECTORY
 from lab.jenkins.probe import SYSTEM, client, master_host
 from lab.recipe import Step
+from lab.secrets import redactor
 from lab.session import Lab
 from pipeline.rundir import RunDirectory
 
@@ -45,7 +46,7 @@ def keep(run: RunDirectory, inventory: Inventory) -> None:
     place = run.path / DIRECTORY
     place.mkdir(exist_ok=True)
     for name, xml in _rendered(site).items():
-        (place / f"{name}.xml").write_text(xml, encoding="utf-8")
+        (place / f"{name}.xml").write_text(redactor.text(xml), encoding="utf-8")
 
 
 def _site(inventory: Inventory) -> Path | None:

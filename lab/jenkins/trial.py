@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from types import TracebackType
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from lab.errors import LabError
 from lab.jenkins.access import job_path
+from lab.jenkins.config_xml import parse
+from lab.jenkins.defined import configuration
 from lab.jenkins.following import Build, Follower
 from lab.jenkins.probe import client
 from lab.jenkins.triggering import Asked, prepare, trigger
@@ -105,9 +106,12 @@ class Trial:
         self.output += text
 
     def kept(self, path: str) -> str | None:
-        """The text at a path of the job's config.xml, as Jenkins keeps it now."""
-        xml: str = self.client.jobs.get_job_config(self.job)
-        return ElementTree.fromstring(xml.encode()).findtext(path)  # noqa: S314  our own Jenkins
+        """The text at a path of the job's config.xml, as Jenkins keeps it now; None for none.
+
+        Raises `XmlRefused` for what no Jenkins writes.
+        """
+        found = parse(configuration(self.client, self.job)).find(path)
+        return found.text if found else None
 
     def artifacts(self, build: Build) -> list[str]:
         """The paths of what a build has archived."""
