@@ -13,10 +13,12 @@ from lab.wait import wait_for
 ACTIVE_TIMEOUT_S = 20.0
 
 
-def echo_on(web: TarsWeb, node_name: str, *, application: str = APPLICATION) -> ServerSpec:
-    """The echo servant on a node, at a port that is free there; its name is its program's."""
+def echo_on(
+    web: TarsWeb, node_name: str, *, application: str = APPLICATION, server_name: str = SERVER
+) -> ServerSpec:
+    """A test servant on a node, at a port that is free there; its name is its program's."""
     adapter = Adapter("EchoObj", node_name, web.auto_port(node_name))
-    return ServerSpec(application, SERVER, node_name, (adapter,), server_type=SERVER_TYPE)
+    return ServerSpec(application, server_name, node_name, (adapter,), server_type=SERVER_TYPE)
 
 
 def add_application(web: TarsWeb, name: str) -> bool:
@@ -45,19 +47,25 @@ def upload(web: TarsWeb, application: str, package: Path, *, server_name: str = 
 
 
 def deploy_echo(
-    web: TarsWeb, node_name: str, package: Path, *, application: str = APPLICATION
+    web: TarsWeb,
+    node_name: str,
+    package: Path,
+    *,
+    application: str = APPLICATION,
+    server_name: str = SERVER,
 ) -> tuple[Server, bool]:
-    """Have the echo servant run from ``package`` on a node.
+    """Have a test servant run from ``package`` on a node.
 
     Returns the server, active, and whether anything had to be done for it. Raises
     `WebRefused`, `TaskFailed`, `WaitTimeout`, `SystemDown`.
     """
     changed = add_application(web, application)
-    server = find_server(web, application, node_name)
+    server = find_server(web, application, node_name, server_name=server_name)
     if server is None:
-        server = web.deploy(echo_on(web, node_name, application=application))
+        spec = echo_on(web, node_name, application=application, server_name=server_name)
+        server = web.deploy(spec)
         changed = True
-    uploaded = upload(web, application, package)
+    uploaded = upload(web, application, package, server_name=server_name)
     if server.patch_version != str(uploaded.id):
         web.publish(server.id, uploaded.id)
         changed = True

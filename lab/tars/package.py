@@ -12,6 +12,8 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.nodejs import node_binary, npm_tree
@@ -70,6 +72,19 @@ def build_servant(version: str, *, server: str = PROBE_SERVER) -> Path:
     files[server] = (ROOT / "lab" / "tars" / "servant" / "launch").read_bytes()
     files["VERSION"] = f"{version}\n".encode()
     return _packed(server, version, files)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A test servant: the name of its server, and what packages a version of it."""
+
+    server: str
+    build: Callable[[str], Path]
+
+
+#: The official npm library's, and our own.
+ECHO = Program(SERVER, build_package)
+PROBE = Program(PROBE_SERVER, build_servant)
 
 
 def _packed(server: str, version: str, files: dict[str, bytes]) -> Path:

@@ -11,7 +11,7 @@ from lab.session import Lab
 from lab.tars.client import TarsClient
 from lab.tars.deployment import await_state, echo_on
 from lab.tars.echo_client import Echo, Identity
-from lab.tars.package import SERVER, build_package
+from lab.tars.package import ECHO, Program
 from lab.tars.probe import REGISTRY, SYSTEM, tars_web
 from lab.tars.queryf import resolve
 from lab.tars.recipe import AGENT_ROLE, node_name
@@ -23,14 +23,17 @@ FOLLOWS_S = 20.0
 
 
 class Trial:
-    """An application of its own, and an echo server in it on the first tars-agent.
+    """An application of its own, and a test servant in it on the first tars-agent.
+
+    ``program`` is the servant: `ECHO`, the official library's, or `PROBE`, our own.
 
     Use as a context manager, or `close` it: the server is undeployed, the application
     deleted. `deploy` and `publish` arrange; calls raise as `TarsWeb` and `TarsClient` do.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, program: Program = ECHO) -> None:
         self.web = tars_web(lab)
+        self.program = program
         self.application = f"Trial{secrets.token_hex(4)}"
         self.host = lab.inventory.with_role(AGENT_ROLE)[0]
         self._node = node_name(lab, self.host)
@@ -38,7 +41,9 @@ class Trial:
         self._server: Server | None = None
         try:
             self.f_id = self.web.add_application(self.application).f_id
-            self.spec: ServerSpec = echo_on(self.web, self._node, application=self.application)
+            self.spec: ServerSpec = echo_on(
+                self.web, self._node, application=self.application, server_name=program.server
+            )
         except BaseException:
             self.web.close()
             raise
@@ -51,7 +56,7 @@ class Trial:
 
     @property
     def object_name(self) -> str:
-        return f"{self.application}.{SERVER}.{self.spec.adapters[0].obj_name}"
+        return f"{self.application}.{self.program.server}.{self.spec.adapters[0].obj_name}"
 
     @property
     def server(self) -> Server:
@@ -64,9 +69,11 @@ class Trial:
         return self._server
 
     def publish(self, version: str) -> None:
-        """Upload and publish the echo servant as ``version``; the platform starts it."""
-        package = build_package(version)
-        uploaded = self.web.upload_package(package, self.application, SERVER, comment=version)
+        """Upload and publish the servant as ``version``; the platform starts it."""
+        package = self.program.build(version)
+        uploaded = self.web.upload_package(
+            package, self.application, self.program.server, comment=version
+        )
         self.web.publish(self.server.id, uploaded.id)
 
     def run(self, version: str = "1.0.0") -> Identity:
