@@ -13,7 +13,8 @@ from perf.load import LoadResult
 PLAN = "IEC4_LOAD_PLAN"
 RESULT = "IEC4_LOAD_RESULT"
 
-_BROKEN = "broken"
+#: The key of why there is no result.
+BROKEN = "broken"
 
 
 class LoadBroken(Exception):
@@ -27,7 +28,7 @@ def write_result(result: LoadResult) -> None:
 
 def write_broken(why: str) -> None:
     """Hand over why there is no result."""
-    _write({_BROKEN: why})
+    _write({BROKEN: why})
 
 
 def _write(data: dict[str, Any]) -> None:
@@ -46,8 +47,8 @@ def read(place: Path) -> LoadResult:
         raise LoadBroken("the load generator left no result") from None
     except ValueError as error:
         raise LoadBroken(f"the load generator left a damaged result: {error}") from None
-    if _BROKEN in data:
-        raise LoadBroken(data[_BROKEN])
+    if BROKEN in data:
+        raise LoadBroken(data[BROKEN])
     try:
         return LoadResult.from_json(data)
     except ValueError as error:

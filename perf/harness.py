@@ -27,7 +27,7 @@ from locust.exception import StopUser
 from blueprints.errors import ConfigError
 from lab.errors import LabError, WaitTimeout
 from lab.wait import wait_for
-from perf import handover
+from perf import handover, together
 from perf.generator import GeneratorMonitor
 from perf.load import Conditions, GeneratorHealth, LoadPlan, LoadResult, plan_from_json
 from perf.observer import Observer
@@ -112,6 +112,8 @@ class Load:
         self._paces = 0
         self._start = 0.0
         self._conductor: Any = None
+        self._is_worker = together.is_worker(environment)
+        self._ended = False
 
     # -- for users ----------------------------------------------------------------------
 
@@ -134,8 +136,17 @@ class Load:
             made = self._user.arranged(self._environment.host, self.plan)
             self.target = self._resources.enter_context(made)
         except (LabError, ConfigError) as error:
+            if self._is_worker:
+                self._over.set()
+                together.report(self._environment, {handover.BROKEN: str(error)})
+                return
             handover.write_broken(str(error))
             sys.exit(f"the load cannot be put on: {error}")
+
+    def follow_the_master(self, **_: object) -> None:
+        """On a worker that is told to spawn: take the master's plan over, and arrange."""
+        self.plan = together.received_plan(self._environment) or self.plan
+        self.arrange()
 
     def all_users_are_there(self, **_: object) -> None:
         if self._conductor is None:
@@ -148,18 +159,23 @@ class Load:
 
     def end(self, **_: object) -> None:
         """Close the window, if it is open, and hand over the result."""
+        if self._ended:
+            return
+        self._ended = True
         self._close_window()
         self._resources.close()
+        found: LoadResult | str
         if self._defect is not None:
-            handover.write_broken(f"a load user has a defect: {self._defect}")
+            found = f"a load user has a defect: {self._defect}"
         elif self._health is None:
-            handover.write_broken("the load ended before its window opened")
+            found = "the load ended before its window opened"
         else:
-            result = self._result(self._health)
-            handover.write_result(result)
-            log.info("%s", result.summary())
-            for spoilt in result.spoilt_by:
-                log.warning("these figures say nothing about the system: %s", spoilt)
+            found = self._result(self._health)
+        if self._is_worker:
+            told = {handover.BROKEN: found} if isinstance(found, str) else found.to_json()
+            together.report(self._environment, told)
+        else:
+            hand_over(found)
 
     def _conduct(self) -> None:
         """Warm up, open the window, close it, give what is in flight its time-out, quit."""
@@ -176,7 +192,10 @@ class Load:
                 timeout=self.plan.timeout_s,
             )
         assert self._environment.runner is not None, "the users have a runner"
-        self._environment.runner.quit()
+        if self._is_worker:
+            self.end()  # the master quits when it has every worker's result
+        else:
+            self._environment.runner.quit()
 
     def _close_window(self) -> None:
         if self.observer.is_open:
@@ -220,17 +239,39 @@ def load_with(user: type[LoadUser]) -> None:
     """Have this Locust process put on the load of ``user``."""
 
     @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
-    def stay_on_loopback(parser: LocustArgumentParser) -> None:
-        parser.set_defaults(web_host="127.0.0.1")
+    def add_ours(parser: LocustArgumentParser) -> None:
+        parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
+        together.add_option(parser)
 
     @events.init.add_listener  # type: ignore[untyped-decorator]
     def begin(environment: Environment, **_: object) -> None:
-        user.load = Load(user, environment)
         happens: Any = environment.events  # Locust has no types for it
-        happens.spawning_complete.add_listener(user.load.all_users_are_there)
-        happens.user_error.add_listener(user.load.note_defect)
-        happens.quitting.add_listener(user.load.end)
-        user.load.arrange()
+        if together.is_master(environment):
+            together.send_plan(environment, _plan(user, environment))
+            collected = together.Collected(environment)
+            happens.quitting.add_listener(lambda **_: hand_over(collected.result()))
+            return
+        user.load = load = Load(user, environment)
+        happens.spawning_complete.add_listener(load.all_users_are_there)
+        happens.user_error.add_listener(load.note_defect)
+        if together.is_worker(environment):
+            happens.test_start.add_listener(load.follow_the_master)
+            happens.test_stop.add_listener(load.end)
+        else:
+            happens.quitting.add_listener(load.end)
+            load.arrange()
+
+
+def hand_over(found: LoadResult | str) -> None:
+    """A result, or why there is none, to whoever asked for the load; and to people."""
+    if isinstance(found, str):
+        handover.write_broken(found)
+        log.error("%s", found)
+        return
+    handover.write_result(found)
+    log.info("%s", found.summary())
+    for spoilt in found.spoilt_by:
+        log.warning("these figures say nothing about the system: %s", spoilt)
 
 
 def _plan(user: type[LoadUser], environment: Environment) -> LoadPlan:

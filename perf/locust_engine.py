@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,8 @@ class LocustEngine:
     """Puts on the load of one Locust file.
 
     ``environment`` is added to the process's variables (a task's, which names the lab);
-    ``host`` is Locust's ``--host``. ``keep_log`` is given what each process wrote, its last
+    ``host`` is Locust's ``--host``. With more ``processes`` than one, Locust's master and so
+    many workers put the load on together. ``keep_log`` is given what each process wrote, its last
     64 KiB.
     """
 
@@ -43,11 +45,13 @@ class LocustEngine:
         *,
         environment: Mapping[str, str] | None = None,
         host: str | None = None,
+        processes: int = 1,
         keep_log: Callable[[str], None] | None = None,
     ) -> None:
         self._locustfile = locustfile
         self._environment = environment or {}
         self._host = host
+        self._processes = processes
         self._keep_log = keep_log
 
     def run(self, plan: LoadPlan) -> LoadResult:
@@ -86,6 +90,10 @@ class LocustEngine:
         argv = [sys.executable, "-m", "locust", "-f", str(self._locustfile), "--headless"]
         argv += ["-u", users, "-r", users, "-t", f"{run_time}s", "--stop-timeout", str(STOP_S)]
         argv += ["--only-summary"]
+        if self._processes > 1:
+            port = str(_free_port())
+            argv += ["--processes", str(self._processes), "--master-bind-port", port]
+            argv += ["--master-port", port]
         if self._host is not None:
             argv += ["--host", self._host]
         # What a person has set up for Locust elsewhere is not to steer this one.
@@ -118,6 +126,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(GRACE_S)
     process.kill()
     process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _tail(log: Path) -> str:

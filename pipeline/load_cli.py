@@ -27,6 +27,9 @@ def rpc(
         str, typer.Option(help="users (Locust), windowed (saturation) or open (a fixed rate).")
     ] = "open",
     connections: Annotated[int, typer.Option(min=1, help="Connections, or Locust's users.")] = 4,
+    processes: Annotated[
+        int, typer.Option(min=1, max=16, help="users: Locust's workers beside each other.")
+    ] = 1,
     window: Annotated[int, typer.Option(min=1, help="windowed: requests in flight on each.")] = 64,
     rate: Annotated[float, typer.Option(min=0.1, help="open, users: calls/s in all.")] = 1000.0,
     seconds: Annotated[float, typer.Option(min=0.5, max=600, help="The length of a window.")] = 5.0,
@@ -65,6 +68,7 @@ def rpc(
             registry=registry,
             engine=engine,
             connections=connections,
+            processes=processes,
             window=window,
             rate=rate,
             seconds=seconds,

@@ -49,6 +49,7 @@ class Asked:
     registry: str | None
     engine: str
     connections: int
+    processes: int
     window: int
     rate: float
     seconds: float
@@ -199,7 +200,7 @@ def _engine(asked: Asked) -> Engine:
     registry = _registry(asked)
     if asked.engine == "users":
         host, port = registry
-        return LocustEngine(PERF / "rpc.py", host=f"tcp://{host}:{port}")
+        return LocustEngine(PERF / "rpc.py", host=f"tcp://{host}:{port}", processes=asked.processes)
     found = resolve(registry, ECHO_OBJECT)
     addresses = [Address(one.host, one.port) for one in found]
     kind = WindowedEngine if asked.engine == "windowed" else OpenLoopEngine
