@@ -82,21 +82,28 @@ class Site:
     ca: Path | None = None
 
 
-def answer(asked: Asked, site: Site, run: Path, *, maturity: Maturity) -> int:
-    """Judge, submit, tell the UI. The exit code is the run's, unless the submission failed.
+def answer(
+    asked: Asked, site: Site, run: Path, *, maturity: Maturity, dry_run: bool = False
+) -> int:
+    """Judge, submit, tell the UI; with ``dry_run`` say what would be judged and sent.
 
-    Raises `ConfigError` before anything starts when what is asked makes no sense.
+    The exit code is the run's, unless the submission failed. Raises `ConfigError` before anything starts when what is asked makes no sense.
     """
     ui, inventory = asked.url(site.scheme), asked.inventory(site.labs)
     if not _NAME.fullmatch(asked.blueprint):
         raise ConfigError(f"BLUEPRINT is a name, like iec-type4; found {asked.blueprint!r}")
     blueprint = model.load(asked.blueprint)
+    chosen = blueprint.select((), asked.layers)
     only: tuple[str, ...] = ()
     if not asked.with_optional:
-        chosen = blueprint.select((), asked.layers)
         only = tuple(c.id for c in chosen if c.mandatory(maturity))
         if not only:
             raise ConfigError(f"nothing is mandatory in layer {asked.layer}; OPTIONAL=true judges")
+    if dry_run:
+        print(f"judge {', '.join(only or [c.id for c in chosen])} on {inventory}, in {run}")
+        print(f"submit it to silo {asked.lab} on {site.nexus or 'no Nexus: --nexus names none'}")
+        print(f"tell {ui} that submission {asked.submission_id} is done")
+        return ExitCode.OK
     request = story.Request(
         lab=inventory,
         blueprint=asked.blueprint,

@@ -194,6 +194,7 @@ def akraino(
     ui_scheme: Annotated[str, typer.Option(help="http or https.")] = "http",
     ca: Ca = None,
     maturity: MaturityName = "incubation",
+    dry_run: DryRun = False,
 ) -> int:
     """Do what Akraino's validation UI asks of Jenkins: judge, submit, tell the UI.
 
@@ -203,7 +204,7 @@ def akraino(
 
     asked = Asked(submission_id, blueprint, layer, version, lab, optional, ui_ip)
     site = Site(labs, nexus, credentials, key, ui_scheme, ca)
-    return answer(asked, site, run, maturity=maturity_of(maturity))
+    return answer(asked, site, run, maturity=maturity_of(maturity), dry_run=dry_run)
 
 
 @app.command("fetch")

@@ -56,3 +56,17 @@ def test_validate_alone_writes_down_what_it_met(iec4: Iec4, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     versions = json.loads((tmp_path / "run" / "run.json").read_text())["versions"]
     assert {"pytest (tool)", "python (tool)"} <= set(versions)
+
+
+def test_what_the_validation_ui_asks_for_is_told_in_a_dry_run(iec4: Iec4, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = iec4(
+        "jobs", "akraino", "--submission-id", "7", "--lab", "snd-embedded", "--ui-ip", "192.0.2.7",
+        "--layer", "cicd", "--run", str(run), "--nexus", "https://nexus.example.org", "--dry-run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    judged, submitted, told = done.stdout.splitlines()
+    assert judged.startswith("judge CICD-01, ")
+    assert submitted == "submit it to silo snd-embedded on https://nexus.example.org"
+    assert told == "tell http://192.0.2.7 that submission 7 is done"
+    assert not run.exists()
