@@ -87,7 +87,8 @@ def answer(
 ) -> int:
     """Judge, submit, tell the UI; with ``dry_run`` say what would be judged and sent.
 
-    The exit code is the run's, unless the submission failed. Raises `ConfigError` before anything starts when what is asked makes no sense.
+    The exit code is the run's, unless the submission failed. Raises `ConfigError` before
+    anything starts when what is asked makes no sense.
     """
     ui, inventory = asked.url(site.scheme), asked.inventory(site.labs)
     if not _NAME.fullmatch(asked.blueprint):
