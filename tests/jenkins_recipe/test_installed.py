@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from blueprints.errors import ConfigError
+from jobs.render import SITE, render
 from lab.errors import DeployFailed, SystemDown
 from lab.inventory import load
 from lab.jenkins.plugins import CONFIGURING, pinned_plugins
@@ -20,6 +21,7 @@ from lab.jenkins.recipe import recipe
 from lab.jenkins.trial import Trial
 from lab.recipe import execute
 from lab.session import Lab
+from pipeline import lab_jobs
 from tests.jenkins_recipe.conftest import PASSWORD, SECRETS
 
 WAITS = {"Jenkins answers GET /whoAmI", "its agents are online"}
@@ -87,6 +89,19 @@ def test_from_bare_hosts_to_a_build_on_an_agent_and_away_again(
     execute(recipe(lab).removal(lab), lab)
     assert not directory.exists()
     assert not Path(f"/proc/{service}").exists()
+
+
+def test_the_jobs_of_a_site_are_defined_on_it(lab: Lab, inventory_file: Path) -> None:
+    data = yaml.safe_load(inventory_file.read_text())
+    data["systems"]["jenkins"]["site"] = str(SITE)
+    inventory_file.write_text(yaml.safe_dump(data))
+    deploy(lab)
+
+    with Lab(load(str(inventory_file))) as with_site:
+        [step] = lab_jobs.steps(with_site)
+        assert [step.execute(with_site), step.execute(with_site)] == ["done", "unchanged"]
+        found = client(with_site).json("", tree="jobs[name]")["jobs"]
+    assert {job["name"] for job in found} == set(render())
 
 
 def test_strangers_are_refused_by_the_one_that_answers(lab: Lab) -> None:
