@@ -32,13 +32,14 @@ def running_server(
     *,
     limits: Limits | None = None,
     dialect: Dialect = Dialect.TARSCPP,
+    port: int = 0,
 ) -> Iterator[RunningServer]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     server = TarsServer(servants, dialect=dialect)
     try:
-        listening = server.listen("127.0.0.1", limits=limits)
+        listening = server.listen("127.0.0.1", port, limits=limits)
         address = asyncio.run_coroutine_threadsafe(listening, loop).result(10)
         running = RunningServer(server, Address(*address), loop)
         yield running
