@@ -153,6 +153,8 @@ class Registry:
                 lists[0 if stale or states == {"active"} else 1].append(found)
         if flags.active("tars.inactive-hidden"):
             lists[1].clear()
+        if flags.active("tars.lookup-one"):
+            del lists[0][1:]
         return lists
 
     def _find(self, call: Call) -> bytes:
@@ -226,6 +228,8 @@ class Registry:
 
     def _descriptor(self, row: Row) -> api.ServerDescriptor | None:
         """None for a server that cannot be described: its template is unknown or broken."""
+        if self.parts.flags.active("tars.profile-ignored"):
+            row = {**row, "profile": "", "template_name": "tars.default"}
         profile = self.parts.templates.profile_of(row)
         if not profile:
             return None

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from lab.tars.embedded.answers import (
     ACCESS,
+    FLAGS,
     PREFIXES,
     UPLOADS,
     Route,
@@ -51,6 +52,7 @@ def application(parts: Parts) -> web.Application:
     app = web.Application(middlewares=[real_manners, logged_in])
     app[UPLOADS] = parts.packages.directory
     app[ACCESS] = parts.access
+    app[FLAGS] = parts.flags
     for subject in SUBJECTS:
         for route in subject(parts):
             for prefix in PREFIXES:

@@ -36,7 +36,8 @@ class _Applications:
     async def tree(self, _: Parameters) -> list[Row]:
         """Applications that have servers, each with the names of its servers."""
         applications: dict[str, dict[str, None]] = {}
-        for server in self._database.servers():
+        hidden = self._parts.flags.active("tars.tree-empty")
+        for server in self._database.servers() if not hidden else ():
             applications.setdefault(server["application"], {})[server["server_name"]] = None
         return [
             {
@@ -81,7 +82,8 @@ class _Applications:
 
     async def delete(self, parameters: Parameters) -> list[str]:
         f_id = str(parameters["f_id"])
-        self._database.delete_application(f_id)
+        if not self._parts.flags.active("tars.application-kept"):
+            self._database.delete_application(f_id)
         return [f_id]
 
     async def nodes(self, _: Parameters) -> list[str]:

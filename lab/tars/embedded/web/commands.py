@@ -46,11 +46,20 @@ def routes(parts: Parts) -> Iterable[Route]:
 
 async def send(parts: Parts, key: Key, command: str) -> Row:
     """Have a server do a command: its key, ``ret_code`` and its words as ``err_msg``."""
-    named = dict(zip(("application", "server_name", "node_name"), key, strict=True))
     if parts.flags.active("tars.command-lost"):
-        return {**named, "ret_code": 0, "err_msg": "succ:"}
+        return claimed(key)
     try:
         ret, text = await parts.nodes.notify(key, command, timeout=_TIMEOUT_S)
     except NodeAbsent:
         ret, text = -1, ""
+    return _answer(key, ret, text)
+
+
+def claimed(key: Key) -> Row:
+    """What a command that was never sent looks like when it is said to have succeeded."""
+    return _answer(key, 0, "succ:")
+
+
+def _answer(key: Key, ret: int, text: str) -> Row:
+    named = dict(zip(("application", "server_name", "node_name"), key, strict=True))
     return {**named, "ret_code": ret, "err_msg": text}

@@ -17,7 +17,7 @@ from lab.tars.embedded.configstore import (
 )
 from lab.tars.embedded.parts import Parts
 from lab.tars.embedded.store import Row
-from lab.tars.embedded.web.commands import send
+from lab.tars.embedded.web.commands import claimed, send
 
 _REFERRED = "Other files refer to it, or it to others"
 
@@ -103,9 +103,10 @@ class _Configs:
 
     async def change(self, parameters: Parameters) -> Row:
         file = self._known(parameters["id"])
-        changed = self._configs.change(
-            file["id"], parameters["config"], parameters.get("reason", "")
-        )
+        if self._parts.flags.active("tars.config-update-lost"):
+            return {**file, "config": parameters["config"]}
+        reason = parameters.get("reason", "")
+        changed = self._configs.change(file["id"], parameters["config"], reason)
         assert changed is not None, "it was there"
         return changed
 
@@ -113,7 +114,8 @@ class _Configs:
         file = self._known(parameters["id"])
         if self._configs.referring(file["id"]):
             raise Refused(_REFERRED)
-        self._configs.delete(file["id"])
+        if not self._parts.flags.active("tars.config-kept"):
+            self._configs.delete(file["id"])
         return str(parameters["id"])
 
     async def history_list(self, parameters: Parameters) -> Row:
@@ -124,7 +126,9 @@ class _Configs:
             {name: row[name] for name in ("id", "reason", "content", "posttime")}
             for row in self._configs.history(str(parameters["config_id"]))
         ]
-        return rows.page(past, None, None)
+        return rows.page(
+            past[:1] if self._parts.flags.active("tars.history-cut") else past, None, None
+        )
 
     async def history(self, parameters: Parameters) -> Row:
         return self._configs.past(str(parameters["id"])) or {}
@@ -167,7 +171,9 @@ class _Configs:
             file = self._known(file_id)
             application, _, server_name = file["server_name"].partition(".")
             key = application, server_name, file["node_name"]
-            pushed.append(await send(self._parts, key, f"tars.loadconfig {file['filename']}"))
+            command = f"tars.loadconfig {file['filename']}"
+            lost = self._parts.flags.active("tars.push-lost")
+            pushed.append(claimed(key) if lost else await send(self._parts, key, command))
         return pushed
 
 

@@ -43,6 +43,8 @@ class _Packages:
             raise system_error()
         server = f"{parameters['application']}.{parameters['module_name']}"
         row = self._parts.packages.take(server, upload, parameters.get("comment", ""))
+        if self._parts.flags.active("tars.upload-lost"):
+            self._parts.packages.delete(str(row["id"]))
         return {name: row[name] for name in ("id", "server", "tgz", "comment", "posttime")}
 
     async def listed(self, parameters: Parameters) -> Row:
@@ -54,12 +56,14 @@ class _Packages:
         """Unknown numbers are taken as well, as recorded."""
         server = f"{parameters['application']}.{parameters['module_name']}"
         row = self._database.package(str(parameters["id"]))
-        if row is not None and row["server"] == server:
+        ignored = self._parts.flags.active("tars.default-ignored")
+        if row is not None and row["server"] == server and not ignored:
             self._database.set_default_package(server, row["id"])
         return [1]
 
     async def delete(self, parameters: Parameters) -> Row:
-        self._parts.packages.delete(str(parameters["id"]))
+        if not self._parts.flags.active("tars.package-kept"):
+            self._parts.packages.delete(str(parameters["id"]))
         return {}
 
     async def versions(self, parameters: Parameters) -> list[Row]:

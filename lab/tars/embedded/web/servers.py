@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +18,7 @@ _SERVER_TYPES = ("tars_cpp", "tars_java", "tars_php", "tars_nodejs", "tars_go", 
 #: Where `auto_port` looks for free ports, as recorded.
 _PORTS = range(10000, 30000)
 _TRIES = 1000
+_PORT = re.compile(r" -p (\d+)")
 _KEY = ("application", "server_name", "node_name")
 
 
@@ -71,6 +73,8 @@ class _Servers:
     async def search(self, parameters: Parameters) -> list[Row]:
         """Servers whose name or node has the word in it."""
         word = str(parameters["search_key"]).lower()
+        if self._parts.flags.active("tars.search-empty"):
+            return []
         return [
             rows.server(row)
             for row in self._database.servers()
@@ -95,10 +99,11 @@ class _Servers:
         ]
 
     async def exist(self, parameters: Parameters) -> bool:
-        return any(
+        there = any(
             self._database.servers(parameters["application"], parameters["server_name"], node)
             for node in parameters["node_names"]
         )
+        return there and not self._parts.flags.active("tars.exist-denied")
 
     async def deploy(self, parameters: Parameters) -> Row:
         """Deploys nearly anything, and the same again; shows what it finds under that name."""
@@ -128,7 +133,9 @@ class _Servers:
         return rows.server(self._known(server["id"]))
 
     async def realtime_state(self, parameters: Parameters) -> Row:
-        return {"realtime_state": self._known(parameters["id"])["present_state"]}
+        state = self._known(parameters["id"])["present_state"]
+        wrong = self._parts.flags.active("tars.state-wrong")
+        return {"realtime_state": "active" if wrong else state}
 
     async def states(self, parameters: Parameters) -> list[Row]:
         if "queryState" not in parameters:
@@ -174,6 +181,8 @@ class _Adapters:
 
     def _free_port(self, node: str) -> int:
         taken = " ".join(self._database.ports(node))
+        if self._parts.flags.active("tars.port-taken") and (found := _PORT.search(taken)):
+            return int(found[1])
         for port in random.sample(_PORTS, _TRIES):
             if f"-p {port} " not in taken and _bindable(node, port):
                 return port

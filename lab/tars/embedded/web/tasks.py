@@ -31,7 +31,7 @@ def routes(parts: Parts) -> Iterable[Route]:
 
     async def task(parameters: Parameters) -> Row:
         found = database.task(str(parameters["task_no"]))
-        if found is None:
+        if found is None or parts.flags.active("tars.task-vanishes"):
             raise system_error()
         return rows.task(found)
 
