@@ -45,7 +45,7 @@ def test_a_thousand_calls_at_once_share_one_connection_of_the_npm_server(
             proxy = AsyncProxy(client, ECHO_OBJECT)
             await proxy.ping()
             work = (proxy.invoke(ECHO_INT, ECHO_INT.arguments(value=n)) for n in range(1000))
-            slow = asyncio.create_task(proxy.invoke(PAUSE, Pause(ms=100)))
+            slow = asyncio.create_task(proxy.invoke(PAUSE, Pause(ms=2000)))
             answers = [echoed.copy for echoed in await asyncio.gather(*work)]
             assert not slow.done()
             await slow

@@ -57,12 +57,13 @@ _MEANT = {
     "args_order": "arguments out of order are read",
     "float_from_double": "a double is read where a float is expected",
     "json_echoInner": "the order of members, and @tars/rpc's class names, say nothing",
-    "string_not_utf8": "a string is UTF-8",
 }
 MEANT = {
-    Dialect.TARSCPP: {**_MEANT, "bytes_as_list": "a byte vector is no plain list"},
+    Dialect.TARSCPP: _MEANT,
     Dialect.TARSJS: {
         **_MEANT,
+        "bytes_as_list": "a list of bytes is read as a byte vector, as by TarsCpp",
+        "string_not_utf8": "a string's bytes are kept, as by TarsCpp",
         "double_from_float": "a float is read where a double is expected, as by TarsCpp",
         "unknown_servant": "the name matters, as to TarsCpp",
         "empty_servant": "the name matters, as to TarsCpp",
