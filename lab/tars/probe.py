@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lab.errors import LabError, SystemDown
+from lab.payload import cache_dir
 from lab.session import Lab
 from lab.tars.client import TarsClient
 from lab.tars.queryf import QUERY_OBJECT, QueryF
-from lab.tars.web import TarsWeb
+from lab.tars.web import Pace, TarsWeb
 
 #: The system's name in inventories, its endpoints there and the name of its secret.
 SYSTEM = "tars"
@@ -18,12 +19,18 @@ TIMEOUT_S = 5.0
 
 
 def tars_web(lab: Lab, *, timeout: float = 35.0) -> TarsWeb:
-    """TarsWeb of a lab; raises `ConfigError`, `SecretUnavailable`."""
+    """TarsWeb of a lab; raises `ConfigError`, `SecretUnavailable`.
+
+    On a lab that is not the suite's own, all workers together keep TarsWeb's rate limit.
+    """
+    name = lab.inventory.name
+    own = lab.inventory.kind == "embedded"
     return TarsWeb(
         lab.url(SYSTEM, WEB),
         ticket=lab.secret(SYSTEM, TICKET),
         ca=lab.ca(SYSTEM),
         timeout=timeout,
+        pace=None if own else Pace(cache_dir() / "paces" / f"{SYSTEM}-{name}"),
     )
 
 
