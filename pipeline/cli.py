@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from blueprints.errors import ConfigError, nearest
-from pipeline import jobs_cli, lab_cli, load_cli, release_cli, report_cli
+from pipeline import jobs_cli, lab_cli, load_cli, release_cli, report_cli, tars_cli
 from pipeline.options import (
     DEFAULT_BLUEPRINT,
     BlueprintName,
@@ -39,6 +39,7 @@ app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(report_cli.app, name="report")
 app.add_typer(load_cli.app, name="load")
 app.add_typer(release_cli.app)
+app.add_typer(tars_cli.app, name="tars")
 
 Only = Annotated[list[str] | None, typer.Option(help="Criterion ids, separated by commas.")]
 Layer = Annotated[list[str] | None, typer.Option(help="Layers, separated by commas.")]

@@ -18,7 +18,7 @@ ALONE = [
     "submit",
     "verify",
 ]
-COMMANDS = [*ALONE, "lab", "jobs", "criteria"]
+COMMANDS = [*ALONE, "lab", "jobs", "criteria", "tars"]
 
 
 def test_help_fits_one_screen(iec4: Iec4) -> None:
@@ -34,6 +34,7 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
     + [["lab", c] for c in ("up", "status", "down", "check", "scans")]
     + [["lab", "fault", c] for c in ("list", "inject", "clear")]
     + [["criteria", "import"]]
+    + [["tars", c] for c in ("ping", "call", "query", "decode")]
     + [["report", c] for c in ("write", "compare", "matrix", "trend")]
     + [
         ["jobs", c]

@@ -3,7 +3,7 @@
 `load` gives an `Api`; its proxies call objects with a method for each function.
 """
 
-from lab.tars.idl.api import Api, Interface, Method, NotDefined, TypedProxy, load, loads
+from lab.tars.idl.api import Api, Interface, Method, NotDefined, Options, TypedProxy, load, loads
 from lab.tars.idl.syntax import IdlError
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Interface",
     "Method",
     "NotDefined",
+    "Options",
     "TypedProxy",
     "load",
     "loads",

@@ -154,8 +154,24 @@ class OneWayCaller(Protocol):
         """Send a request that is never answered."""
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a proxy calls. ``timeout`` is in seconds, the client's own for None.
+
+    ``version`` is the body's: TARS, TUP or JSON. ``one_way``: not answered, returns None.
+    """
+
+    timeout: float | None = None
+    context: Mapping[str, str] | None = None
+    version: int = Version.TARS
+    one_way: bool = False
+
+
 class Method:
-    """One function: its two structs (``function``), and values to and from them."""
+    """One function: its two structs (``function``), and values to and from them.
+
+    ``parameters``: the annotations of those that are given, by their names in Python.
+    """
 
     def __init__(self, interface: str, operation: Operation, types: Types) -> None:
         self.name = operation.name
@@ -165,7 +181,7 @@ class Method:
         given = [parameter for parameter in operation.parameters if not parameter.out]
         names = python_names(parameter.name for parameter in operation.parameters)
         own = dict(zip((p.name for p in operation.parameters), names, strict=True))
-        self._parameters = {own[p.name]: types.annotation(p.type) for p in given}
+        self.parameters = {own[p.name]: types.annotation(p.type) for p in given}
         self._has_outs = len(given) < len(operation.parameters)
         self._returns = operation.returns is not None
         self.signature = inspect.Signature(
@@ -201,7 +217,7 @@ class Method:
                 "Struct",
                 self.function.arguments(
                     **{
-                        name: _fitting(name, self._parameters[name], value)
+                        name: _fitting(name, self.parameters[name], value)
                         for name, value in bound.items()
                     }
                 ),
@@ -212,6 +228,31 @@ class Method:
                 found=str(error),
                 expected=str(self.definition),
             ) from None
+
+    def call(
+        self, client: Caller | AsyncCaller, servant: str, arguments: Struct, options: Options
+    ) -> Any:
+        """Call object ``servant``; returns its `outcome`, or what is awaited for it."""
+        body = encode_arguments(arguments, options.version)
+        if options.one_way:
+            return cast("OneWayCaller", client).send_one_way(servant, self.name, body)
+        answer = client.call(
+            servant,
+            self.name,
+            body,
+            timeout=options.timeout,
+            context=options.context,
+            version=options.version,
+        )
+        if isinstance(answer, bytes):
+            return self._read(answer, options.version)
+        return self._awaited(answer, options.version)
+
+    async def _awaited(self, answer: Awaitable[bytes], version: int) -> Any:
+        return self._read(await answer, version)
+
+    def _read(self, answer: bytes, version: int) -> Any:
+        return self.outcome(decode_results(self.function.results, answer, version))
 
     def outcome(self, results: Struct) -> Any:
         """What a call returns: the return value alone, the results, or None."""
@@ -264,19 +305,6 @@ class Interface:
         return self._proxy_type(client, servant, Options(**options))
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a proxy calls. ``timeout`` is in seconds, the client's own for None.
-
-    ``version`` is the body's: TARS, TUP or JSON. ``one_way``: not answered, returns None.
-    """
-
-    timeout: float | None = None
-    context: Mapping[str, str] | None = None
-    version: int = Version.TARS
-    one_way: bool = False
-
-
 class TypedProxy:
     """One object, called by the functions of an interface; has a method for each.
 
@@ -300,36 +328,14 @@ class TypedProxy:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._servant}>"
 
-    def _invoke(self, method: Method, arguments: Struct) -> Any:
-        options = self._options
-        body = encode_arguments(arguments, options.version)
-        if options.one_way:
-            return cast("OneWayCaller", self._client).send_one_way(self._servant, method.name, body)
-        answer = self._client.call(
-            self._servant,
-            method.name,
-            body,
-            timeout=options.timeout,
-            context=options.context,
-            version=options.version,
-        )
-        if isinstance(answer, bytes):
-            return self._outcome(method, answer)
-        return self._awaited(method, answer)
-
-    async def _awaited(self, method: Method, answer: Awaitable[bytes]) -> Any:
-        return self._outcome(method, await answer)
-
-    def _outcome(self, method: Method, answer: bytes) -> Any:
-        results = decode_results(method.function.results, answer, self._options.version)
-        return method.outcome(results)
-
 
 def _calling(method: Method) -> Any:
     """The proxy's method that calls ``method``, with its signature and help."""
 
     def call(self: TypedProxy, /, *values: Any, **named: Any) -> Any:
-        return self._invoke(method, method.arguments(*values, **named))
+        return method.call(
+            self._client, self._servant, method.arguments(*values, **named), self._options
+        )
 
     itself = "self" if "self" not in method.signature.parameters else "itself"
     own = inspect.Parameter(itself, inspect.Parameter.POSITIONAL_ONLY)

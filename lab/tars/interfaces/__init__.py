@@ -28,6 +28,8 @@ _OBJECTS = {
     "IEC4.EchoServer.EchoObj": ("../echo/Echo", "Echo"),
 }
 
+#: Look-ups by name.
+QUERY = Described(_HERE / "Registry.tars", "QueryF")
 #: What the AdminRegistry pushes to nodes.
 PUSHES = Described(_HERE / "Node.tars", "NodePush")
 
