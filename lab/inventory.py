@@ -19,7 +19,7 @@ from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
 from lab.jenkins.installation import JenkinsInstall
 from lab.references import Reference
-from lab.tars.installation import ABSENT, OPTIONAL_SERVERS
+from lab.tars.installation import ABSENT, OPTIONAL_SERVERS, TarsInstall
 
 INVENTORIES = Path(__file__).parent / "inventories"
 
@@ -58,7 +58,7 @@ class SystemEntry(Model):
     Of a Jenkins: ``install``, what a real lab's is installed from; ``site``, the file that says
     which jobs it has (`jobs/definitions/site.yaml` is one).
     Of an embedded Tars: ``placement``, the role that each of its optional servers runs on, or
-    ``none``.
+    ``none``. ``platform``: what a real lab's Tars is installed from.
     """
 
     adopted: bool = False
@@ -68,6 +68,7 @@ class SystemEntry(Model):
     install: JenkinsInstall | None = None
     site: Path | None = None
     placement: dict[str, str] = Field(default_factory=dict)
+    platform: TarsInstall | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -122,7 +123,7 @@ class Inventory(Model):
                 for endpoint in SYSTEMS[name]
                 if endpoint not in system.endpoints
             ]
-        return open_ends + self._missing_for_jenkins()
+        return open_ends + self._missing_for_jenkins() + self._missing_for_tars()
 
     def _missing_for_jenkins(self) -> list[str]:
         """What a Jenkins lacks that the suite would have to install."""
@@ -141,6 +142,24 @@ class Inventory(Model):
             )
         if not self.with_role("jenkins-master"):
             open_ends.append("hosts: one with the role jenkins-master, for Jenkins to run on")
+        return open_ends
+
+    def _missing_for_tars(self) -> list[str]:
+        """What a Tars lacks that the suite would have to install."""
+        system = self.systems.get("tars")
+        if system is None or system.adopted or self.kind != "real":
+            return []
+        open_ends = []
+        if system.platform is None:
+            open_ends.append(
+                "systems.tars.platform: images and database of the Tars to install (docs/tars.md "
+                "has an example); or adopted: true for one that is there"
+            )
+        open_ends += [
+            f"hosts: one with the role {role}, for Tars to run on"
+            for role in ("tars-master", "tars-agent")
+            if not self.with_role(role)
+        ]
         return open_ends
 
     def require_complete(self) -> None:
@@ -193,10 +212,9 @@ def _check_names(document: Document, inventory: Inventory) -> None:
         _check_jobs_and_installation(document, inventory, name)
         for server, role in system.placement.items():
             at = ("systems", name, "placement", server)
-            if name != "tars":
-                raise document.error(*at, says="only Tars has servers to be placed")
             check("optional server", server, OPTIONAL_SERVERS, *at)
             check("role", role, (*ROLES, ABSENT), *at)
+        _check_tars(document, inventory, name)
     if inventory.kind == "embedded":
         for name, host in inventory.hosts.items():
             if host.address and not ipaddress.ip_address(host.address).is_loopback:
@@ -223,4 +241,27 @@ def _check_jobs_and_installation(document: Document, inventory: Inventory, name:
         if host not in inventory.hosts:
             raise document.error(
                 *at, "agents", host, says=f"unknown host {host!r}; {nearest(host, inventory.hosts)}"
+            )
+
+
+def _check_tars(document: Document, inventory: Inventory, name: str) -> None:
+    system = inventory.systems[name]
+    if system.placement and (name != "tars" or inventory.kind != "embedded"):
+        raise document.error(
+            "systems", name, "placement", says="only an embedded Tars has servers to be placed"
+        )
+    if system.platform is None:
+        return
+    at = ("systems", name, "platform")
+    if name != "tars" or inventory.kind != "real" or system.adopted:
+        raise document.error(
+            *at, says="only a real lab's Tars that is not adopted is installed like this"
+        )
+    for host in system.platform.interfaces:
+        if host not in inventory.hosts:
+            raise document.error(
+                *at,
+                "interfaces",
+                host,
+                says=f"unknown host {host!r}; {nearest(host, inventory.hosts)}",
             )

@@ -14,23 +14,15 @@ from lab.recipe import Await, Command, Install, Recipe, Step
 from lab.session import Lab
 from lab.tars import components
 from lab.tars.client import TarsClient
-from lab.tars.deployment import deploy_echo
 from lab.tars.echo_client import ECHO_OBJECT, Echo, Identity
-from lab.tars.package import (
-    APPLICATION,
-    PROTOCOL_MODULES,
-    SERVER,
-    build_package,
-    node_archive,
-)
+from lab.tars.installed import InstalledTars
+from lab.tars.package import PROTOCOL_MODULES, node_archive
 from lab.tars.probe import REGISTRY, SYSTEM, WEB, probe, tars_web
 from lab.tars.queryf import resolve
+from lab.tars.steps import DeployEcho
 
 MASTER_ROLE = "tars-master"
 AGENT_ROLE = "tars-agent"
-
-#: The version that the deployed echo servant tells of itself.
-ECHO_VERSION = "1.0.0"
 
 #: What master and nodes need of the suite; nothing else of it travels.
 MODULES = (
@@ -50,12 +42,15 @@ _NODEJS = "tars/nodejs"
 _STATE = (".iec4/tars-master", ".iec4/tarsnode")
 
 
-def recipe(lab: Lab) -> EmbeddedTars:
+def recipe(lab: Lab) -> Recipe:
     """The recipe for this kind of lab; raises `ConfigError` where there is none."""
     if lab.inventory.kind == "embedded":
         return EmbeddedTars()
+    if lab.inventory.kind == "real" and lab.inventory.systems[SYSTEM].platform:
+        return InstalledTars()
     raise ConfigError(
-        f"the suite does not deploy Tars on a {lab.inventory.kind} lab: say "
+        f"the suite cannot deploy Tars on this {lab.inventory.kind} lab: say what it is installed "
+        f"from in systems.{SYSTEM}.platform (real labs; docs/tars.md), or "
         f"systems.{SYSTEM}.adopted: true, with its endpoints, to use one that is there"
     )
 
@@ -76,24 +71,6 @@ def node_name(lab: Lab, host: str) -> str:
     if address is None:
         raise ConfigError(f"lab {lab.inventory.name} is not up: host {host} has no address")
     return address
-
-
-@dataclass(frozen=True)
-class DeployEcho(Step):
-    """Have the echo servant deployed, published and started on node ``node`` by TarsWeb."""
-
-    node: str
-
-    def execute(self, lab: Lab) -> str:
-        with tars_web(lab) as web:
-            _, changed = deploy_echo(web, self.node, build_package(ECHO_VERSION))
-        return "done" if changed else "unchanged"
-
-    def describe(self) -> str:
-        return (
-            f"TarsWeb: application {APPLICATION}, server {SERVER} on node {self.node}, "
-            f"publish and start version {ECHO_VERSION}"
-        )
 
 
 @dataclass(frozen=True)
@@ -217,7 +194,7 @@ def without_master(lab: Lab) -> Iterator[None]:
 
     Only for a lab with the capability ``system-restart``; raises as its recipe's steps do.
     """
-    tars = recipe(lab)
+    tars = EmbeddedTars()
     tars.stop_master(lab).execute(lab)
     try:
         yield
