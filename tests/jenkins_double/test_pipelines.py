@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.loopback.cleanup import descendants
 from lab.payload import ROOT
 from lab.wait import wait_for
 from tests.jenkins_double.running import (
@@ -312,6 +313,77 @@ def test_what_a_stopped_step_started_has_time_to_clean_up(master: Master) -> Non
     master.ask("POST", f"/job/cleaning/{number}/stop")
     assert master.ended("cleaning", number)["result"] == "ABORTED"
     assert "\ncleaned\n" in master.console("cleaning", number)
+
+
+def test_a_stages_time_out_ends_its_steps_and_not_its_post(master: Master) -> None:
+    script = """pipeline {
+        agent any
+        stages {
+            stage('slow') {
+                options { timeout(time: 1, unit: 'SECONDS') }
+                steps { sh 'sleep 60' }
+                post {
+                    aborted { sh 'echo "in $((1 + 1))"' }
+                }
+            }
+        }
+    }"""
+    master.create("posted", pipeline(script))
+    assert master.run("posted")["result"] == "ABORTED"
+    assert "\nin 2\n" in master.console("posted")
+
+
+def test_a_time_out_ends_the_waiting_for_a_node(master: Master) -> None:
+    script = """pipeline {
+        agent none
+        stages {
+            stage('far') {
+                agent { label 'nowhere' }
+                options { timeout(time: 1, unit: 'SECONDS') }
+                steps { echo 'never' }
+            }
+        }
+    }"""
+    master.create("far", pipeline(script))
+    assert master.run("far")["result"] == "ABORTED"
+    assert "have label \u2018nowhere\u2019" in master.console("far")
+    assert "never\n" not in master.console("far")
+
+
+def test_a_stages_node_is_given_back_at_its_end(master: Master) -> None:
+    script = """pipeline {
+        agent none
+        stages {
+            stage('on a node') {
+                agent any
+                steps { sh 'echo "on $NODE_NAME"' }
+            }
+            stage('on none') {
+                steps { sh 'echo "on $NODE_NAME"' }
+            }
+        }
+    }"""
+    master.create("returned", pipeline(script))
+    assert master.run("returned")["result"] == "FAILURE"
+    console = master.console("returned")
+    assert console.count("\non built-in\n") == 1
+    assert "ERROR: a step that works on files stands outside of any agent" in console
+
+
+def test_groovy_ends_with_a_jenkins_that_is_killed(tmp_path: Path) -> None:
+    with running_master(tmp_path, *with_groovy()) as own:
+        script = "pipeline { \n agent any \n stages { stage('a') { steps { sh 'sleep 60' } } } }"
+        own.create("endless", pipeline(script))
+        own.build_of(own.trigger("endless"))
+        wait_for("the step", lambda: "sleep 60" in own.console("endless"), timeout=20)
+        assert own.process is not None
+        (java,) = (
+            pid
+            for pid in descendants(own.process.pid)
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"java\0")
+        )
+        own.kill()
+        wait_for("the end of Groovy", lambda: not alive(java), timeout=10)
 
 
 def test_parameters_are_what_groovy_has_of_them(master: Master) -> None:
