@@ -1,0 +1,71 @@
+"""What real servers asked tarsconfig, asked again: the embedded ConfigObj answers byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lab.tars.deployment import echo_on
+from lab.tars.embedded.interfaces import CONFIG
+from lab.tars.queryf import resolve
+from tests.tars.recorded import exchanges
+from tests.tars_master.platforms import Platform
+from tests.tars_master.test_registry_recorded import answered
+
+FILE = "<echo>\nv=3\n</echo>"
+COMMON = "<app>\nk=1\n</app>"
+MERGED = f"{COMMON}\r\n\r\n{FILE}"
+
+ASKED = [one for one in exchanges("config_notify_capture") if one["servant"] == CONFIG]
+
+
+def recorded(*texts: Any) -> list[dict[str, Any]]:
+    """The exchanges whose answer was one of these: a file's text, or the names of files."""
+    return [
+        one
+        for one in ASKED
+        if one["response_body"].get("4", one["response_body"].get("3", "ping")) in texts
+    ]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A master without nodes."""
+    master = Platform(tmp_path_factory.mktemp("asked"))
+    try:
+        master.start_master()
+        yield master
+    finally:
+        master.close()
+
+
+def answers_as_recorded(platform: Platform, exchanges: list[dict[str, Any]]) -> int:
+    for one in exchanges:
+        answer = answered(platform.registry, bytes.fromhex(one["request_hex"]))
+        assert answer.hex() == one["response_hex"], one["name"]
+    return len(exchanges)
+
+
+def test_configuration_files_are_fetched_as_recorded(asked: Platform) -> None:
+    """Before there is one, with the application's in it, and without it again."""
+    spec = echo_on(asked.web, "127.0.0.1", application="Demo")
+    for node in ("127.0.0.1", "127.0.0.2"):
+        asked.web.deploy(replace(spec, node_name=node))
+    answers = answers_as_recorded(asked, recorded("ping", "", []))
+
+    configs = asked.web.configs
+    common = configs.add_to_application("Demo", "app.conf", COMMON)
+    file = configs.add_to_server("Demo", "EchoServer", "echo.conf", FILE)
+    reference = configs.refer(file.id, common.id)
+    answers += answers_as_recorded(asked, recorded(MERGED, ["echo.conf"]))
+    configs.refer_no_more(reference)
+    answers += answers_as_recorded(asked, recorded(FILE))
+    assert answers == len(ASKED)
+
+
+def test_it_is_found_by_name(asked: Platform) -> None:
+    [place] = resolve(asked.registry, CONFIG)
+    assert (place.host, place.port) == asked.registry
