@@ -1,8 +1,8 @@
 """The table of TarsWeb's 327 recorded exchanges: how each is replayed, or why it is not.
 
 Each recording is in exactly one of `CASES`, `TASKS` (a call and how its task ends), `LIVE`
-(on a platform that runs, in this order), `MONITORING`, `DIFFERENT` and `NOT_EMULATED`;
-docs/tars.md tells the last two.
+(on a platform that runs, in this order), `LOGS`, `MONITORING`, `DIFFERENT` and
+`NOT_EMULATED`; docs/tars.md tells the last two.
 """
 
 from __future__ import annotations
@@ -433,13 +433,12 @@ NOT_EMULATED = {
     "get_server_patch": _NOBODY,
     "check_tars_node_unknown": _NOBODY,
     "list_tars_node": _NOBODY,
-    "logview_data": _NOBODY,
-    "logview_data_no_params": _NOBODY,
-    "logview_list": _NOBODY,
-    "logview_list_unknown": _NOBODY,
     "server_notify_list": _NOBODY,
     "server_notify_list_port_in_use": _NOBODY,
 }
+
+#: Replayed by `test_logs_recorded`, with a node that has the log.
+LOGS = ("logview_data", "logview_data_no_params", "logview_list", "logview_list_unknown")
 
 #: Replayed by `test_monitoring_recorded`, with the servers that collect.
 MONITORING = (

@@ -10,6 +10,7 @@ from tests.tars_master.exchanges import (
     CASES,
     DIFFERENT,
     LIVE,
+    LOGS,
     MONITORING,
     NOT_EMULATED,
     TASKS,
@@ -24,6 +25,7 @@ REPLAYED = [
     *(case.name for case in CASES),
     *(f"{case.name}{end}" for case in TASKS for end in ("", "_poll")),
     *(step.step for step in LIVE if isinstance(step.step, str) and not step.prepares),
+    *LOGS,
     *MONITORING,
 ]
 
