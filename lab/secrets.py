@@ -134,6 +134,7 @@ def learn(inventory: Inventory) -> None:
     for system in inventory.systems.values():
         references += system.secrets.values()
         references += system.install.references() if system.install else ()
+        references += system.platform.references() if system.platform else ()
     for reference in references:
         if reference is not None and not reference.startswith("agent:"):
             try:

@@ -73,3 +73,7 @@ class TarsInstall(Model):
     interface: str = "eth0"
     interfaces: dict[str, str] = Field(default_factory=dict)
     directory: str = Field(default="/data", pattern=r"^/[^:\s]*$")
+
+    def references(self) -> list[str]:
+        """Every secret that it names."""
+        return [self.database.password]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from blueprints.errors import ConfigError
 from lab.errors import DeployFailed
 from lab.inventory import load
 from lab.recipe import execute
+from lab.secrets import MASK, learn, redactor
 from lab.session import Lab
 from lab.tars.probe import probe
 from lab.tars.recipe import recipe
@@ -143,6 +145,14 @@ def test_secrets_are_in_no_command_and_no_plan(house: House) -> None:
     assert f'"MYSQL_ROOT_PASSWORD": "{PASSWORD}"' in master.check(
         ["cat", "docker/containers/tars-framework"]
     )
+
+
+def test_a_run_redacts_the_databases_password(house: House) -> None:
+    """Also before the step that needs it."""
+    value = f"canary-{secrets.token_hex(8)}"
+    (house.file.parent / "password").write_text(value)
+    learn(house.lab().inventory)
+    assert redactor.text(f"password {value}") == f"password {MASK}"
 
 
 def test_without_a_token_the_list_ends_where_it_is_needed(house: House) -> None:
