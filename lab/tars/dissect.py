@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from lab.tars import interfaces
@@ -146,8 +147,13 @@ class Dissector:
         interface = self._interface
         if interface is None:
             described = interfaces.PUSHES if push else interfaces.for_object(servant)
-            interface = load(described.file).interface(described.interface) if described else None
+            interface = _read(described) if described else None
         return interface.functions.get(function) if interface else None
+
+
+@cache
+def _read(described: interfaces.Described) -> Interface:
+    return load(described.file).interface(described.interface)
 
 
 def _version(number: int) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.tars.aio import AsyncTarsClient
 from lab.tars.body import Struct, decode_body, encode_body
 from lab.tars.client import TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, SAMPLES
@@ -228,13 +229,13 @@ def test_a_call_without_an_answer_ends(echo: Any) -> None:
         echo(timeout=0.05).pause(1000)
 
 
-def test_calls_are_awaited_where_the_client_s_are() -> None:
-    class Later:
-        async def call(self, *_: object, **__: object) -> bytes:
-            return bytes.fromhex("00072007")
+def test_calls_are_awaited_where_the_client_s_are(echo_server: RunningEcho) -> None:
+    async def many() -> list[Any]:
+        async with AsyncTarsClient(echo_server.address) as client:
+            echo: Any = ECHO.proxy(client, ECHO_OBJECT)
+            return await asyncio.gather(*(echo.echoInt(number) for number in range(50)))
 
-    proxy: Any = ECHO.proxy(Later(), ECHO_OBJECT)  # type: ignore[arg-type]
-    assert tuple(asyncio.run(proxy.echoInt(7))) == (7, 7)
+    assert [tuple(results) for results in asyncio.run(many())] == [(n, n) for n in range(50)]
 
 
 def test_other_versions_of_bodies_are_typed_too(scripted: ScriptedServer) -> None:
@@ -368,6 +369,7 @@ anything = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(list(lang.Defaults.__struct_fields__)), anything))
 def test_any_json_fits_or_is_refused(plain: Any) -> None:
     with contextlib.suppress(ValueError):

@@ -8,6 +8,8 @@
         echo.echoRecord(api.iec4.Record("x", 1))        # or {"name": "x", "number": 1}
         echo(timeout=1.0).pause(500)                    # with other options, for this call
 
+With an `aio.AsyncTarsClient` or `aio.AsyncCommunicator` every call is awaited.
+
 A function without out parameters returns its value alone, a void one None; else its results
 unpack in the order of their tags, the return value (``ret``) first.
 """
@@ -19,7 +21,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from blueprints.errors import nearest
 from lab.tars.body import Function, Struct
@@ -31,6 +33,9 @@ from lab.tars.idl.syntax import Document, InterfaceDefinition, Operation
 from lab.tars.idl.types import RETURN, Types, python_names
 from lab.tars.packets import Version
 from lab.tars.plain import from_plain
+
+if TYPE_CHECKING:
+    from lab.tars.aio import AsyncCaller
 
 
 class NotDefined(TarsError, AttributeError, KeyError):
@@ -129,22 +134,6 @@ def _modules(defined: Mapping[str, Any]) -> SimpleNamespace:
             at = vars(at).setdefault(module, SimpleNamespace())
         setattr(at, name, value)
     return root
-
-
-class AsyncCaller(Protocol):
-    """A client whose calls are awaited."""
-
-    def call(
-        self,
-        servant: str,
-        function: str,
-        body: bytes = b"",
-        *,
-        timeout: float | None = None,
-        context: Mapping[str, str] | None = None,
-        version: int = Version.TARS,
-    ) -> Awaitable[bytes]:
-        """Call; the awaited answer's body."""
 
 
 class OneWayCaller(Protocol):
