@@ -47,6 +47,7 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
             "trigger",
             "watch",
             "fetch",
+            "groovy",
             "akraino",
         )
     ],
