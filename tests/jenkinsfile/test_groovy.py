@@ -19,7 +19,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_java_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ToolMissing, match="no java .* apt install default-jre-headless maven"):
+    with pytest.raises(ToolMissing, match=r"no java .* apt install default-jre-headless maven"):
         groovy.prepared()
 
 
