@@ -20,7 +20,7 @@ from lab.wait import wait_for
 LABEL = "dc"
 #: How long an aborted script may take to let go, seconds. It holds for longer by itself.
 RELEASE_S = 8.0
-HOLD_S = 25
+HOLD_S = 45
 
 #: Holds a lease as a run does: by the same code, which travelled to the host.
 _HOLDER = """cd {scratch}
