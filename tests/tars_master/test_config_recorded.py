@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from lab.tars.body import decode_body
 from lab.tars.deployment import echo_on
-from lab.tars.embedded.interfaces import CONFIG
+from lab.tars.embedded.interfaces import CONFIG, Config
+from lab.tars.packets import ResponsePacket
 from lab.tars.queryf import resolve
 from tests.tars.recorded import exchanges
 from tests.tars_master.platforms import Platform
@@ -64,6 +66,16 @@ def test_configuration_files_are_fetched_as_recorded(asked: Platform) -> None:
     configs.refer_no_more(reference)
     answers += answers_as_recorded(asked, recorded(FILE))
     assert answers == len(ASKED)
+
+    # What only one node has: a caller's node is in its request's context.
+    own = next(one for one in configs.on_nodes(file) if one.node_name == "127.0.0.2")
+    configs.update(own.id, "<own/>", "for one node")
+    for exchange in recorded(FILE):
+        context = dict(exchange["request_fields"]["context"]["map"])
+        packet = answered(asked.registry, bytes.fromhex(exchange["request_hex"]))
+        got = decode_body(Config, ResponsePacket.from_frame(packet).body).config
+        there = context["node_name"] == "127.0.0.2"
+        assert got == (f"{FILE}\r\n\r\n<own/>" if there else FILE)
 
 
 def test_it_is_found_by_name(asked: Platform) -> None:

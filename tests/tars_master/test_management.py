@@ -115,6 +115,7 @@ def test_scaling_out(platform: Platform, application: str) -> None:
     assert (row.node_name, row.obj_name, row.port) == (node, "EchoObj", 0)
     [added] = web.scaling.scale_out(source, [node])
     assert (added.node_name, added.present_state) == (node, "inactive")
+    assert added.patch_version == web.server(source.id).patch_version, "as recorded"
     assert platform.look_up(application) == (1, 1)
     [package] = web.packages(application, "EchoServer")
     web.publish(added.id, package.id)

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from lab.errors import SystemDown, WaitTimeout
-from lab.secrets import MASK
+from lab.secrets import MASK, redactor
 from lab.tars.package import build_package
 from lab.tars.web import TarsWeb, Task, TaskItem, WebRefused
 from tests.tars_master.platforms import Platform
@@ -78,6 +78,7 @@ def test_the_ticket_is_sent_and_never_shown(caplog: pytest.LogCaptureFixture) ->
         ):
             web.nodes()
     assert refused.value.message == f"/api/node_list?ticket={MASK}"
+    assert redactor.text(f"ticket={TICKET}") == f"ticket={MASK}"
     assert "GET http://127.0.0.1" in caplog.text
     for shown in (caplog.text, str(refused.value), refused.value.evidence, repr(refused.value)):
         assert TICKET not in (shown or "")
