@@ -4,12 +4,14 @@
 const { Communicator } = require("@tars/rpc");
 const Registry = require("@tars/registry");
 
-const [locator, name] = process.argv.slice(2);
+const [locator, name, division] = process.argv.slice(2); // division: only within that set
 
 async function main() {
   const registry = Registry.New();
   registry.setLocator(locator);
-  const found = await registry.findObjectByIdInSameGroup(name);
+  const found = await (division
+    ? registry.findObjectByIdInSameSet(name, division)
+    : registry.findObjectByIdInSameGroup(name));
   const list = (endpoints) =>
     endpoints.value.map(({ host, port, timeout, istcp }) => ({ host, port, timeout, istcp }));
   const { activeEp, inactiveEp } = found.response.arguments;

@@ -14,11 +14,12 @@ from tests.tars_master.platforms import Platform, echo_object
 HERE = Path(__file__).parent
 
 
-def resolved(platform: Platform, name: str) -> dict[str, Any]:
+def resolved(platform: Platform, name: str, *division: str) -> dict[str, Any]:
+    """What the client found; with ``division``, within that set."""
     host, port = platform.registry
     locator = f"{QUERY_OBJECT}@tcp -h {host} -p {port} -t 60000"
     done = subprocess.run(
-        [str(node_binary()), "--no-warnings", str(HERE / "resolve.js"), locator, name],
+        [str(node_binary()), "--no-warnings", str(HERE / "resolve.js"), locator, name, *division],
         env={"NODE_PATH": str(npm_tree(HERE))},
         capture_output=True,
         text=True,
@@ -44,6 +45,17 @@ def test_a_stopped_object_is_inactive(platform: Platform, application: str) -> N
     platform.web.stop(server.id)
     answer = resolved(platform, echo_object(application))
     assert (answer["active"], len(answer["inactive"])) == ([], 1)
+
+
+def test_sets_divide_what_is_found(platform: Platform, application: str) -> None:
+    name = echo_object(application)
+    for node, division in ((1, "s.a.1"), (2, "s.a.2")):
+        server = platform.deploy(application, node=node)
+        platform.web.put_in_set(server.id, division)
+    for node in (1, 2):
+        [found] = resolved(platform, name, f"s.a.{node}")["active"]
+        assert found["host"] == platform.node_name(node)
+    assert len(resolved(platform, name)["active"]) == 2
 
 
 def test_an_unknown_object_is_empty(platform: Platform) -> None:
