@@ -74,6 +74,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("tars.property-lost", ("dc",), "tarsproperty confirms reports and keeps none"),
     Fault("tars.log-lost", ("dc",), "tarslog confirms lines and writes none"),
     Fault("tars.notice-lost", ("dc",), "tarsnotify confirms notices and keeps none"),
+    Fault(
+        "tars.optional-misplaced",
+        ("tars-master",),
+        "server lists show the framework's servers on other nodes than theirs",
+    ),
+    Fault(
+        "tars.servers-need-optional",
+        ("tars-agent",),
+        "servers die while one of the framework's optional servers is away",
+    ),
     Fault("tars.log-empty", ("tars-agent",), "nodes find nothing in servers' log files"),
     Fault("tars.arch-ignored", ("tars-agent",), "nodes take packages of another architecture"),
     Fault("tars.node-busy", ("tars-agent",), "nodes use a fifth of a core for nothing"),

@@ -31,7 +31,7 @@ from lab.tars.package import build_package
 from lab.tars.queryf import QUERY_OBJECT, resolve
 from lab.tars.web import Server, WebRefused
 from lab.wait import wait_for
-from tests.tars_master.platforms import Platform
+from tests.tars_master.platforms import Platform, is_there
 
 HERE = Path(__file__).parent
 #: The platform's second node, in the place of the data centre.
@@ -222,3 +222,20 @@ def test_a_lost_report_is_confirmed(placed: Platform) -> None:
     with placed.fault("tars.stat-lost", node=DC), client_of(placed, STAT_OBJECT) as client:
         assert StatF(client).report({head: counted([1])}) == 0
     assert monitor.statistics(placed.web, "Lost.Server") == []
+
+
+def test_what_needs_them_dies_when_one_is_away(placed: Platform, application: str) -> None:
+    """As the fault has it: with all of them there, nothing happens."""
+    server = placed.deploy(application)
+    with placed.fault("tars.servers-need-optional", node=1):
+        placed.web.restart(server.id)
+        await_state(placed.web, server.id, "active")
+        before = placed.ask(application).pid
+        with without(placed, "tarslog"):
+            wait_for("its death", lambda: not is_there(before), timeout=10)
+
+
+def test_lists_may_show_them_elsewhere(placed: Platform) -> None:
+    with placed.fault("tars.optional-misplaced"):
+        assert optional(placed, "tarsstat").node_name == placed.node_name(1)
+    assert optional(placed, "tarsstat").node_name == placed.node_name(DC)

@@ -32,7 +32,9 @@ from lab.tars.embedded.startlimit import Limits
 from lab.tars.embedded.states import ServerState
 from lab.tars.embedded.unpacking import BrokenPackage, put_in_place
 from lab.tars.errors import TarsError
+from lab.tars.framework import LOG_OBJECT, NOTIFY_OBJECT, PROPERTY_OBJECT, STAT_OBJECT
 from lab.tars.packets import PUSH_FUNCTION, ResponsePacket
+from lab.tars.queryf import FIND_OBJECT_BY_ID_IN_SAME_GROUP, QUERY_OBJECT, ById
 
 _log = logging.getLogger("embedded tarsnode")
 
@@ -89,7 +91,7 @@ class Node:
             Surroundings(self._registry, (host, port)), self._limits, self._flags, self._respawn_s
         )
         _log.info("node %s serves its servers at %s:%s", self._name, host, port)
-        self._begin(self._busy())
+        self._begin(self._go_wrong())
         while not self._over.is_set():
             await self._attend()
             if self._flags.active("tars.servers-need-registry"):
@@ -114,13 +116,29 @@ class Node:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), seconds)
 
-    async def _busy(self) -> None:
-        """What the fault tars.node-busy does, once a second."""
+    async def _go_wrong(self) -> None:
+        """What the faults tars.node-busy and tars.servers-need-optional do, once a second."""
         while not self._over.is_set():
             until = time.process_time() + _BUSY_S
             while self._flags.active("tars.node-busy") and time.process_time() < until:
                 pass
+            if self._flags.active("tars.servers-need-optional") and await self._optional_absent():
+                for server in self._servers.values():
+                    server.kill()
             await self._pause(1.0)
+
+    async def _optional_absent(self) -> bool:
+        """Whether one of the framework's optional servers is deployed and not active."""
+        for name in (STAT_OBJECT, PROPERTY_OBJECT, NOTIFY_OBJECT, LOG_OBJECT):
+            if self._link is None:
+                return False
+            with suppress(TarsError):
+                found = await self._link.call(
+                    QUERY_OBJECT, FIND_OBJECT_BY_ID_IN_SAME_GROUP, ById(name)
+                )
+                if found.inactive:
+                    return True
+        return False
 
     # The line to the master
 

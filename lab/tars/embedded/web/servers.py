@@ -63,9 +63,17 @@ class _Servers:
         application, _, server_name = str(parameters["tree_node_id"]).partition(".5")
         found = self._database.servers(application.removeprefix("1"), server_name or None)
         servers = [rows.server(row) for row in found]
+        if self._parts.flags.active("tars.optional-misplaced"):
+            servers = [{**server, "node_name": self._elsewhere(server)} for server in servers]
         if parameters.get("is_page") == "true":
             return rows.page(servers, parameters.get("cur_page"), parameters.get("page_size"))
         return servers
+
+    def _elsewhere(self, server: Row) -> str:
+        """Another node than the one that a server of the framework is on."""
+        name: str = server["node_name"]
+        others = [node for node in self._database.nodes() if node != name]
+        return others[0] if others and server["application"] == "tars" else name
 
     async def server(self, parameters: Parameters) -> Row:
         return rows.server(self._known(parameters["id"]))
