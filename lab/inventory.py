@@ -126,11 +126,18 @@ class Inventory(Model):
         return open_ends + self._missing_for_jenkins() + self._missing_for_tars()
 
     def _missing_for_jenkins(self) -> list[str]:
-        """What a Jenkins lacks that the suite would have to install."""
+        """What a Jenkins lacks: its jobs' file, and what the suite would have to install."""
         system = self.systems.get("jenkins")
-        if system is None or system.adopted or self.kind != "real":
+        if system is None:
             return []
         open_ends = []
+        if system.site is not None and not system.site.is_file():
+            open_ends.append(
+                "systems.jenkins.site: the file of its jobs (jobs apply --site FILE); "
+                f"{system.site} is none here"
+            )
+        if system.adopted or self.kind != "real":
+            return open_ends
         if system.install is None:
             open_ends.append(
                 "systems.jenkins.install: war, plugins and agents of the Jenkins to install "

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from blueprints.errors import ConfigError
-from jobs.render import render
+from jobs.render import SITE, render
 from lab import secrets
 from lab.checkup import check
 from lab.inventory import Inventory, load
@@ -309,6 +309,7 @@ def test_the_example_in_the_documentation_is_one(tmp_path: Path, entry: dict[str
     block = block.replace("5f1c…", "5f1c" * 16)
     example = yaml.safe_load("systems:\n" + block)["systems"]["jenkins"]
     example["install"]["agents"] = {"edge": example["install"]["agents"]["tars-agent"]}
+    example["site"] = str(SITE)
     example["install"]["plugins"]["sums"] = entry["install"]["plugins"]["sums"]
 
     lab = Lab(inventory(tmp_path, example))

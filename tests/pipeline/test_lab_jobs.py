@@ -46,6 +46,12 @@ def test_none_where_nobody_said(run: RunDirectory, tmp_path: Path):
     assert definitions(run.path) == {}
 
 
+def test_a_site_that_is_not_there_is_told_before_anything_starts(tmp_path: Path):
+    missing = _inventory(tmp_path, tmp_path / "my-site.yaml").missing()
+
+    assert [what for what in missing if what.startswith("systems.jenkins.site:")]
+
+
 def test_only_a_jenkins_has_jobs(tmp_path: Path):
     file = tmp_path / "mine.yaml"
     file.write_text(LAB.replace("jenkins", "tars") % ", site: /srv/site.yaml")
