@@ -109,6 +109,19 @@ def test_call_types_arguments_and_results(iec4: Iec4, registry: str) -> None:
     assert json.loads(done.stdout)[0]["istcp"] == 1
 
 
+def test_the_registry_of_a_lab_is_found_by_its_inventory(
+    iec4: Iec4, registry: str, tmp_path: Path
+) -> None:
+    place = registry.split()
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nkind: real\nprofile: lab\nhosts: {}\nsystems:\n  tars:\n    adopted: true\n"
+        f"    endpoints: {{registry: 'tcp://{place[2]}:{place[4]}', web: 'http://127.0.0.1:1'}}\n"
+    )
+    done = iec4("tars", "ping", OBJECT, "--lab", "mine.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("tcp -h 127.")
+
+
 def test_query_shows_what_the_registry_knows(iec4: Iec4, registry: str) -> None:
     shown = iec4("tars", "query", OBJECT, "--registry", registry)
     assert shown.returncode == 0, shown.stderr
