@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from lab.tars.serving import (
     QUEUE_TIMEOUT,
     Call,
     Dispatcher,
+    Peer,
     Servant,
 )
 
@@ -114,7 +115,7 @@ class _Connection(asyncio.Protocol):
             packets = [RequestPacket.from_frame(frame) for frame in self._splitter.feed(data)]
         except MalformedTars as error:
             _log.warning("%s: %s", self.host, error)
-            self.abort()
+            self._adapter.garbage_from(self)
             return
         self._adapter.arrived([Call(packet, self) for packet in packets])
 
@@ -152,18 +153,18 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
 
-@dataclass
 class Adapter:
     """One port: its connections, its queue, its handlers under way."""
 
-    dispatcher: Dispatcher
-    limits: Limits
-    counts: Counts = field(default_factory=Counts)
-    _queue: deque[_Waiting] = field(default_factory=deque)
-    _running: set[asyncio.Task[None]] = field(default_factory=set)
-    _connections: set[_Connection] = field(default_factory=set)
-    _server: asyncio.Server | None = None
-    address: tuple[str, int] = ("", 0)
+    def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
+        self.dispatcher = dispatcher
+        self.limits = limits
+        self.counts = Counts()
+        self.address: tuple[str, int] = ("", 0)
+        self._queue: deque[_Waiting] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
 
     async def open(self, host: str, port: int) -> None:
         """Listen; port 0 is one that is free, `address` has it. Raises `OSError`."""
@@ -180,6 +181,15 @@ class Adapter:
         self._connections.add(connection)
         self.counts.connections += 1
         return True
+
+    def garbage_from(self, peer: Peer) -> None:
+        """Bytes that are no Tars: the peer's connection is ended, others live on."""
+        peer.abort()
+
+    def abort_all(self) -> None:
+        """End every connection at once."""
+        for connection in list(self._connections):
+            connection.abort()
 
     def gone(self, connection: _Connection) -> None:
         self._connections.discard(connection)
@@ -256,8 +266,7 @@ class Adapter:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(grace_s, 0.1)):
                 await self._server.wait_closed()
-        for connection in list(self._connections):
-            connection.abort()
+        self.abort_all()
 
 
 class TarsServer:

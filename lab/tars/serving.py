@@ -49,6 +49,9 @@ class Peer(Protocol):
     def send(self, frame: bytes) -> None:
         """Send an answer."""
 
+    def abort(self) -> None:
+        """End the connection at once."""
+
     def push(self, function: str, body: bytes) -> None:
         """Send what the caller did not ask for."""
 
@@ -62,6 +65,10 @@ class Call:
 
     packet: RequestPacket
     peer: Peer
+
+    @property
+    def body(self) -> bytes:
+        return self.packet.body
 
 
 class Refusal(Exception):
@@ -129,16 +136,20 @@ class Dispatcher:
         found = servant.find(packet.function)
         if found is None:
             if packet.function == "tars_ping":
-                return self._frame(call, self._pong(packet.version))
+                return self.accept(call, self._pong(packet.version))
             return self.refuse(call, NO_FUNCTION)
         function, handler = found
         try:
             result = handler(self._arguments(function, packet), call)
         except Exception as error:  # noqa: BLE001 - whatever a servant throws is answered
-            return self._failed(call, error)
+            return self.fail(call, error)
         if inspect.isawaitable(result):
             return self._finish(call, result)
         return self._answered(call, result)
+
+    def accept(self, call: Call, body: bytes) -> bytes | None:
+        """The frame that answers ``call`` with success, None for a one-way call."""
+        return self._frame(call, body)
 
     def refuse(self, call: Call, code: int, text: str = "") -> bytes | None:
         """The frame that answers ``call`` with another iRet than 0."""
@@ -155,17 +166,17 @@ class Dispatcher:
         try:
             return self._answered(call, await result)
         except Exception as error:  # noqa: BLE001 - whatever a servant throws is answered
-            return self._failed(call, error)
+            return self.fail(call, error)
 
     def _answered(self, call: Call, result: Struct) -> bytes | None:
         try:
-            return self._frame(
-                call, encode_results(result, self._version(call.packet), self.dialect)
-            )
+            body = encode_results(result, self._version(call.packet), self.dialect)
         except NotEncodable as error:
             return self.refuse(call, SERVER_ENCODE, str(error))
+        return self.accept(call, body)
 
-    def _failed(self, call: Call, error: Exception) -> bytes | None:
+    def fail(self, call: Call, error: Exception) -> bytes | None:
+        """The frame that answers ``call`` when its handler has raised ``error``."""
         if isinstance(error, Silence):
             return None
         if isinstance(error, Refusal):

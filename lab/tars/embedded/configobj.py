@@ -52,4 +52,4 @@ def functions(configs: ConfigStore, flags: FaultFlags) -> Mapping[str, Function]
 
 
 def _host(call: Call) -> str:
-    return call.packet.context.get("node_name") or call.connection.peer
+    return call.packet.context.get("node_name") or call.peer.host

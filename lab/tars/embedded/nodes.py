@@ -24,7 +24,7 @@ from lab.tars.embedded.interfaces import (
     ServerCommand,
 )
 from lab.tars.embedded.rows import USER
-from lab.tars.embedded.servants import Connection
+from lab.tars.embedded.servants import Peer
 from lab.tars.embedded.states import ServerState
 
 #: application, server name, node name
@@ -42,17 +42,17 @@ class Nodes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lines: dict[str, Connection] = {}
+        self._lines: dict[str, Peer] = {}
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[str, asyncio.Future[Result]]] = {}
 
-    def reported(self, name: str, connection: Connection) -> None:
+    def reported(self, name: str, connection: Peer) -> None:
         """A node said on ``connection`` that it is there; its newest connection counts."""
         if self._lines.get(name) is not connection:
             self._lines[name] = connection
             connection.on_close(lambda: self._lost(name, connection))
 
-    def _lost(self, name: str, connection: Connection) -> None:
+    def _lost(self, name: str, connection: Peer) -> None:
         if self._lines.get(name) is not connection:
             return
         del self._lines[name]

@@ -264,7 +264,7 @@ class Registry:
 
     def _report_node(self, call: Call) -> bytes:
         report = decode_body(api.ReportNode, call.body).report
-        self.parts.nodes.reported(report.node_name, call.connection)
+        self.parts.nodes.reported(report.node_name, call.peer)
         return encode_body(api.Done())
 
     def _report_result(self, call: Call) -> bytes:

@@ -52,12 +52,12 @@ class NoticeBoard:
     def report(self, call: Call) -> bytes:
         notice = decode_body(ReportNotice, call.body).notice
         server = f"{notice.application}.{notice.server}"
-        node = notice.node_name or call.packet.context.get("node_name") or call.connection.peer
+        node = notice.node_name or call.packet.context.get("node_name") or call.peer.host
         return self._keep(server, node, notice.level, notice.message)
 
     def report_server(self, call: Call) -> bytes:
         said = decode_body(ReportServer, call.body)
-        return self._keep(said.server, call.connection.peer, 0, said.message)
+        return self._keep(said.server, call.peer.host, 0, said.message)
 
     def page(self, call: Call) -> bytes:
         key = decode_body(GetNotices, call.body).key

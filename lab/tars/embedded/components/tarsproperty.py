@@ -50,7 +50,7 @@ class Properties:
         date, start = bucket()
         with self._store.transaction():
             for head, body in report.properties.items():
-                ip = head.ip or call.connection.peer
+                ip = head.ip or call.peer.host
                 for value in body.values:
                     if value.policy in _COMBINED:
                         self._store.write(

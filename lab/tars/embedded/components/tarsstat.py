@@ -46,7 +46,7 @@ class Statistics:
     def report(self, call: Call) -> bytes:
         """Count a report; whoever reports is known by its address, as on the real one."""
         report = decode_body(StatReport, call.body)
-        peer = call.connection.peer
+        peer = call.peer.host
         date, start = bucket()
         with self._store.transaction():
             for head, body in report.calls.items():
