@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +75,18 @@ def node_name(lab: Lab, host: str) -> str:
 
 @dataclass(frozen=True)
 class DeployOptional(Step):
-    """Have the framework's optional servers where the lab places them, by TarsWeb."""
+    """Have the framework's optional servers on ``placement`` (server → host), by TarsWeb."""
+
+    placement: Mapping[str, str]
 
     def execute(self, lab: Lab) -> str:
-        nodes = {name: node_name(lab, host) for name, host in components.placement(lab).items()}
+        nodes = {name: node_name(lab, host) for name, host in self.placement.items()}
         with tars_web(lab) as web:
             return "done" if components.deploy(web, nodes) else "unchanged"
 
     def describe(self) -> str:
-        return "TarsWeb: tars.tarsstat, tarsproperty, tarsnotify, tarslog as the lab places them"
+        placed = ", ".join(f"{name} on {host}" for name, host in self.placement.items())
+        return f"TarsWeb: of application tars, {placed or 'none'}"
 
 
 class EmbeddedTars(Recipe):
@@ -111,7 +114,9 @@ class EmbeddedTars(Recipe):
             *steps,
             answers,
             self.nodes_are_back(lab),
-            DeployOptional("deploy the framework's optional servers", master),
+            DeployOptional(
+                "deploy the framework's optional servers", master, components.placement(lab)
+            ),
             DeployEcho("deploy the echo servant", agents[0], first),
             Await("the echo servant answers by name", agents[0], echoed),
         ]
