@@ -67,7 +67,7 @@ class Flights:
         left = self._free_count - count
         slots = self._free[left : self._free_count]
         self._free_count = left
-        ids: Ids = self._next[slots]
+        ids: Ids = self._next.take(slots)
         self._flying[slots] = ids
         self._since[slots] = since
         self._next[slots] = ids + self._stride
@@ -113,10 +113,8 @@ class Flights:
         return self._finish(slots)
 
     def _hits(self, slots: Ids, ids: Ids) -> int:
-        """How many ids are under way; slots of other connections are none of ours."""
-        if slots.min() < 0 or slots.max() >= self.capacity:
-            return -1
-        return int(np.count_nonzero(self._flying[slots] == ids))
+        """How many ids are under way; what is in no slot of ours is not in its nearest either."""
+        return int(np.count_nonzero(self._flying.take(slots, mode="clip") == ids))
 
     def _distinct(self, slots: Ids) -> int:
         """As many as there are slots, if none is there twice."""
@@ -131,7 +129,7 @@ class Flights:
         self._free[self._free_count : end] = slots
         self._free_count = end
         self._flying[slots] = _NOBODY
-        return self._since[slots]
+        return self._since.take(slots)
 
     def _all(self, count: int) -> Ids:
         if count > len(self._count_up):

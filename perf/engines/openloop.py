@@ -11,6 +11,7 @@ import numpy as np
 
 from lab.tars.client import Address
 from perf.engines.call import Call
+from perf.engines.flights import Times
 from perf.engines.tally import Recorder
 from perf.engines.traffic import Reader, Traffic, clock, undisturbed
 from perf.load import GeneratorHealth, LoadPlan, LoadResult
@@ -127,19 +128,27 @@ class _Schedule:
         if due <= 0:
             return 0
         due = min(due, len(self._count_up))
-        since = self._start + ((self._sent + self._count_up[:due]) * self._period).astype(np.int64)
+        since = self._due(due)
         self._sent += due
         self._late.add(now - since, due)
         connections = self._traffic.connections
         connection = connections[self._turn]
         self._turn = (self._turn + 1) % len(connections)
         if not connection.is_open:
-            self._traffic.tally.fail(NO_CONNECTION, since, now)
+            self._traffic.tally.fail(NO_CONNECTION, np.atleast_1d(since), now)
         elif connection.flights.free < due:
-            self._traffic.tally.fail(NO_ROOM, since, now)
+            self._traffic.tally.fail(NO_ROOM, np.atleast_1d(since), now)
         else:
             self._traffic.begin(connection, due, since)
         return due
+
+    def _due(self, count: int) -> int | Times:
+        """When the next requests are due; one alone, which is the usual, is a plain number."""
+        if count == 1:
+            return self._start + int(self._sent * self._period)
+        numbers = self._sent + self._count_up[:count]
+        times: Times = self._start + (numbers * self._period).astype(np.int64)
+        return times
 
     def _sleep(self) -> None:
         """Sleep until shortly before the next due time, or until something comes."""

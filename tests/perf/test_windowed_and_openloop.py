@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ from lab.tars.errors import ConnectFailed
 from lab.tars.packets import RequestPacket, answer
 from perf.engines.call import echo_call
 from perf.engines.flights import Stray
-from perf.engines.openloop import OpenLoopEngine
+from perf.engines.openloop import NO_CONNECTION, OpenLoopEngine
 from perf.engines.traffic import MALFORMED, TIMED_OUT, WRONG_BODY
 from perf.engines.windowed import WindowedEngine
 from perf.load import LoadPlan, LoadResult
@@ -199,14 +200,34 @@ def test_nobody_there_is_no_load(run: Run) -> None:
         run(address)
 
 
-def test_a_server_that_goes_away_is_told() -> None:
-    faulty = Faulty(lambda _: None, every=100)
-
+@both
+def test_a_server_that_goes_away_is_told(run: Run) -> None:
+    faulty = Faulty(every=100)
+    faulty.fault = lambda _: faulty.over.set()
     with faulty_echo(faulty) as address:
-        faulty.fault = lambda _: faulty.over.set()
-        result = WindowedEngine([address], echo_call()).run(replace(CLOSED, window_s=0.5))
+        result = run(address)
     assert result.failed > 50
     assert any(why.startswith("no connection: ") for why in result.failures)
+    assert (NO_CONNECTION in result.failures) == (run is open_loop)
+
+
+def test_what_a_late_generator_sends_late_counts_from_when_it_was_due() -> None:
+    slept = threading.Event()
+
+    def late_once(_: object) -> None:
+        if not slept.is_set():
+            slept.set()
+            threading.Event().wait(0.2)
+
+    plan = replace(OPEN, window_s=0.5, interval_s=0.002)
+    with echo_process("echo") as echo:
+        result = OpenLoopEngine([echo.address], echo_call(), reader=late_once).run(plan)
+    assert result.failures == {}
+    assert result.succeeded == 500
+    # 200 were due in the meantime; half of them were late by 0.1 s and more.
+    assert result.latencies.count_above(100_000) >= 90
+    assert result.generator.oversleep_max_us > 190_000
+    assert not result.window_valid
 
 
 def test_what_waited_for_a_server_that_stalls_counts_from_when_it_was_due() -> None:
