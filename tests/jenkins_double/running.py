@@ -26,6 +26,8 @@ from lab.payload import ROOT
 from lab.wait import wait_for
 
 ADDRESS = "127.0.0.1"
+#: How often to look at a build, seconds: those of tests are short.
+POLL_S = 0.15
 TOKEN = "11aa22bb33cc44dd55ee"
 ACCOUNTS = {
     "admin": {"role": "admin", "password": "made-up-admin", "token": TOKEN},
@@ -176,7 +178,9 @@ class Master:
         def executable() -> Any:
             return self.get(f"/queue/item/{item}/api/json").get("executable")
 
-        found: dict[str, Any] = wait_for("the item leaves the queue", executable, timeout=20)
+        found: dict[str, Any] = wait_for(
+            "the item leaves the queue", executable, timeout=20, slowest=POLL_S
+        )
         return found
 
     def ended(self, name: str, number: int) -> dict[str, Any]:
@@ -186,7 +190,7 @@ class Master:
             build = self.get(f"/job/{name}/{number}/api/json")
             return None if build["building"] else build
 
-        found: dict[str, Any] = wait_for("the build ends", over, timeout=20)
+        found: dict[str, Any] = wait_for("the build ends", over, timeout=20, slowest=POLL_S)
         return found
 
     def run(self, name: str, **values: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.wait import wait_for
-from tests.jenkins_double.running import Master, freestyle, parameter, parameters
+from tests.jenkins_double.running import POLL_S, Master, freestyle, parameter, parameters
 
 #: Seconds for a whole build; the tests' commands are short.
-BUILD_TIMEOUT_S = 60
+BUILD_TIMEOUT_S = 100
 
 _GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
 _JOB = """<flow-definition><description/><properties>{parameters}</properties>
@@ -47,7 +47,7 @@ class Build:
     @property
     def result(self) -> str:
         """SUCCESS, UNSTABLE, FAILURE or ABORTED; waits for the end."""
-        wait_for("the build ends", lambda: self.over, timeout=BUILD_TIMEOUT_S)
+        wait_for("the build ends", lambda: self.over, timeout=BUILD_TIMEOUT_S, slowest=POLL_S)
         return str(self._seen()["result"])
 
     @property
