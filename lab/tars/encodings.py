@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from lab.tars import body as of_tars
-from lab.tars.body import Struct, field, members
+from lab.tars.body import Struct, field, members, wire_name
 from lab.tars.errors import MalformedBody, MissingArgument, NotEncodable
 from lab.tars.packets import Dialect, Version
 from lab.tars.plain import from_plain, to_plain
@@ -70,7 +70,7 @@ def _attributes(value: Struct, names: dict[int, tuple[str, ...]], version: int) 
         called: (annotation, of_tars.encode_value(annotation, member))
         for tag, name, annotation in members(type(value))
         if (member := getattr(value, name)) is not None
-        for called in names.get(tag, (name,))
+        for called in names.get(tag, (wire_name(type(value), name),))
     }
     # TarsCpp's maps are sorted; nothing depends on the order of a map's entries.
     ordered = sorted(found.items())
@@ -89,7 +89,7 @@ def _from_attributes(kind: type[K], body: bytes, version: int) -> K:
         named = {name: value for name, by_type in old.items() for value in by_type.values()}
     whole = bytearray()
     for tag, name, annotation in members(kind):
-        value = named.get(name)
+        value = named.get(wire_name(kind, name))
         if value is None and tag == _RETURN_TAG:
             value = named.get("", named.get(_RETURN))
         if value is not None:
@@ -125,7 +125,7 @@ def type_name(annotation: Any) -> str:
     """What the old TUP calls a type (@tars/stream's ``_classname``)."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _NARROW_NAMES[annotation]
+        return _NARROW_NAMES.get(annotation) or type_name(inner[0])  # a bounded one
     if origin in (Union, UnionType):
         return next(type_name(of) for of in inner if of is not type(None))
     if origin is list:
@@ -139,7 +139,7 @@ def type_name(annotation: Any) -> str:
 
 def _json(value: Struct) -> bytes:
     named = {
-        _RETURN if tag == _RETURN_TAG else name: to_plain(member)
+        _RETURN if tag == _RETURN_TAG else wire_name(type(value), name): to_plain(member)
         for tag, name, _ in members(type(value))
         if (member := getattr(value, name)) is not None
     }

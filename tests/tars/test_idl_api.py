@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import inspect
 import json
 import pydoc
@@ -19,6 +20,7 @@ from lab.tars.aio import AsyncTarsClient
 from lab.tars.body import Struct, decode_body, encode_body
 from lab.tars.client import TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, SAMPLES
+from lab.tars.encodings import decode_arguments, encode_arguments
 from lab.tars.errors import MalformedBody, NoAnswer, NotEncodable
 from lab.tars.idl import Api, NotDefined, load, loads
 from lab.tars.idl.syntax import Map, Named, Scalar, Type, Vector
@@ -152,6 +154,22 @@ def test_names_that_python_lacks_get_an_underscore_and_keep_their_own_on_the_wir
     assert str(method.signature) == "(from_: 'int') -> '(int ret, int ret, int __init__)'"
     results = decode_body(method.function.results, bytes.fromhex("00012002 3003"))
     assert tuple(results) == (1, 2, 3)
+    asked = method.arguments(5)
+    for version in Version.TUP_OLD, Version.TUP, Version.JSON:
+        body = encode_arguments(asked, version)
+        assert b"from" in body
+        assert b"from_" not in body
+        assert decode_arguments(method.function.arguments, body, version) == asked
+
+
+def test_bounded_types_have_their_names_in_the_old_tup() -> None:
+    value = lang.Bounded("ab", [1], b"c", b"d", ["e"], [2, 3])
+    body = encode_arguments(value, Version.TUP_OLD)
+    assert decode_arguments(lang.Bounded, body, Version.TUP_OLD) == value
+
+
+def test_an_api_can_be_copied() -> None:
+    assert copy.copy(ECHO)["Color"] is ECHO.iec4.Color
 
 
 # -- calls ----------------------------------------------------------------------------------

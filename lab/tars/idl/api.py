@@ -80,7 +80,9 @@ class Api:
         return self._defined[_full_name(name, self._defined, "definition")]
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and hasattr(self._modules, name):
+        if name.startswith("_"):  # asked by copy and the like, before there are modules
+            raise AttributeError(name)
+        if hasattr(self._modules, name):
             return getattr(self._modules, name)
         raise NotDefined(f"module {name} is not defined", advice=nearest(name, vars(self._modules)))
 
