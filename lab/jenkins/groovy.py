@@ -124,7 +124,8 @@ def _check(jar: Path) -> None:
 
 def _compile(jar: Path, sources: list[Path], output: Path) -> None:
     output.mkdir(parents=True)
-    argv = ["java", "-cp", str(jar), _COMPILER, "-d", str(output), *map(str, sources)]
+    argv = ["java", "-cp", str(jar), _COMPILER, "--encoding", "UTF-8", "-d", str(output)]
+    argv += map(str, sources)
     problem = _run(argv, output, COMPILE_TIMEOUT_S)
     if problem:
         raise LabError(
