@@ -24,11 +24,9 @@ from lab.tars.client import Address, TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, ECHO_STRING, Echo, Value
 from lab.tars.queryf import resolve
 from lab.task import Task
+from perf.engines.call import TEXT
 from perf.harness import LoadUser, load_with
 from perf.load import LoadPlan
-
-#: Sixteen characters make the 18-byte body of the published Tars benchmarks.
-TEXT = "sixteen letters."
 
 
 @dataclass
