@@ -36,6 +36,10 @@ CONFIGURATION = """
       nodename=node.of.test
       local=tcp -h 127.0.0.1 -p {local} -t 10000
       node={node}
+      basepath={basepath}/
+      datapath={basepath}/
+      logpath={basepath}/
+      loglevel=INFO
       config={config_object}
       deactivating-timeout=3000
       <IEC4.{server}.EchoObjAdapter>
@@ -77,6 +81,12 @@ class RunningEcho:
         return flag
 
 
+def configuration(server: str, served: Address, local: int, **said: object) -> str:
+    """A server's configuration, as a node writes it."""
+    places = {"server": server, "host": served.host, "port": served.port, "local": local}
+    return CONFIGURATION.format(**{**DEFAULTS, **places, **said})
+
+
 @contextmanager
 def running_echo(place: Path, *, version: str = "1.0.0", node: str = "") -> Iterator[RunningEcho]:
     """The npm one."""
@@ -101,8 +111,7 @@ def _running(place: Path, package: Path, server: str, **said: object) -> Iterato
     put_in_place(package, installed)
     served, admin = Address(HOST, free_port()), Address(HOST, free_port())
     config = place / f"IEC4.{server}.config.conf"
-    values = {**DEFAULTS, "server": server, "host": HOST, "port": served.port, "local": admin.port}
-    config.write_text(CONFIGURATION.format(**{**values, **said}))
+    config.write_text(configuration(server, served, admin.port, basepath=place, **said))
     log = place / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
