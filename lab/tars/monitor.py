@@ -16,6 +16,19 @@ from lab.tars.web import Server, TarsWeb, WebRefused
 
 #: The application of the framework's own servers.
 FRAMEWORK = "tars"
+#: Those of them that services and name service do without. Not tarsregistry, tarsAdminRegistry,
+#: tarspatch: they are of the same application, and what TarsWeb itself works by.
+OPTIONAL = frozenset(
+    {
+        "tarsconfig",
+        "tarslog",
+        "tarsnotify",
+        "tarsproperty",
+        "tarsqueryproperty",
+        "tarsquerystat",
+        "tarsstat",
+    }
+)
 
 _PERCENT = 100.0
 
@@ -143,7 +156,8 @@ def framework_servers(web: TarsWeb) -> dict[str, Server]:
     ``node_name`` tells where one runs, ``present_state`` whether it does. One that is absent
     is not listed, or not active.
     """
-    return {server.server_name: server for server in web.servers(FRAMEWORK)}
+    servers = web.servers(FRAMEWORK)
+    return {server.server_name: server for server in servers if server.server_name in OPTIONAL}
 
 
 def _monitor(

@@ -239,3 +239,14 @@ def test_lists_may_show_them_elsewhere(placed: Platform) -> None:
     with placed.fault("tars.optional-misplaced"):
         assert optional(placed, "tarsstat").node_name == placed.node_name(1)
     assert optional(placed, "tarsstat").node_name == placed.node_name(DC)
+
+
+def test_what_the_platform_stands_on_is_not_optional(placed: Platform) -> None:
+    """It is of the same application on a real platform, and must not be stopped for a trial."""
+    node = placed.node_name()
+    spec = echo_on(placed.web, node, application=monitor.FRAMEWORK)
+    added = placed.web.deploy(replace(spec, server_name="tarsAdminRegistry"))
+    try:
+        assert set(monitor.framework_servers(placed.web)) == set(OPTIONAL_SERVERS)
+    finally:
+        placed.web.undeploy(added.id)
