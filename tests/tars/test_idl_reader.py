@@ -170,6 +170,7 @@ IN_MODULE = "module m\n{\n%s\n};\n"
         ("interface I { int f; };", "3:20: ( is missing; found: ';'"),
         (f"struct S {{ 0 require {'vector<' * 40}int x; }};", "types are nested too deeply"),
         ("module n {" * 40, "modules are nested too deeply"),
+        ("\n\n\n/* one\n two\n*/ // three\n $", "9:2: no `.tars` file has this character"),
         ("\xa0", "3:1: no `.tars` file has this character"),
     ],
 )  # fmt: skip
