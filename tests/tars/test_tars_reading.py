@@ -144,6 +144,7 @@ def test_bytes_that_were_sent_as_a_list_are_read(kind: Any, body: str) -> None:
         (Value[Int], "130000000100000000"),
         (Value[Record], "180c"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_other_types_are_refused_by_both_readers(kind: Any, body: str) -> None:
     with pytest.raises(MalformedBody):
