@@ -9,7 +9,7 @@ import pytest
 from lab.tars import profile as profiles
 from lab.tars.body import Function
 from lab.tars.client import Proxy, TarsClient
-from lab.tars.deployment import await_state, upload
+from lab.tars.deployment import await_state, echo_on, upload
 from lab.tars.echo_client import Echo
 from lab.tars.embedded.registry import BySet, EndpointsWithin
 from lab.tars.package import build_package
@@ -96,6 +96,21 @@ def test_templates_make_the_configuration_of_servers(platform: Platform, applica
     assert template.template_name not in web.templates.names()
 
 
+def test_what_is_not_told_of_group_and_set_counts_as_true(
+    platform: Platform, application: str
+) -> None:
+    """The trap that a recorded server shows; the client tells everything."""
+    spec = echo_on(platform.web, platform.node_name(), application=application)
+    server = platform.web.deploy(spec)
+    told = {"id": server.id, "profile": "", "enable_set": False}
+    assert platform.web.post("update_server", told)["enable_group"] is True
+    with pytest.raises(WebRefused, match="setGroup"):
+        platform.web.post("update_server", {"id": server.id, "profile": ""})
+    other = platform.web.deploy(replace(spec, application=f"{application}2"))
+    assert platform.web.change_server(other.id, async_thread_num=4).set_division == ""
+    assert platform.web.get("server", id=other.id)["enable_group"] is False
+
+
 def test_a_server_of_an_unknown_template_cannot_start(platform: Platform, application: str) -> None:
     server = platform.deploy(application)
     platform.web.stop(server.id)
@@ -152,7 +167,14 @@ def test_an_adapter_more(platform: Platform, application: str) -> None:
 
 def test_sets_divide_look_ups(platform: Platform, application: str) -> None:
     web = platform.web
-    first, second = (platform.deploy(application, node=node) for node in (1, 2))
+    first = platform.deploy(application)
+    spec = echo_on(web, platform.node_name(2), application=application)
+    second = web.deploy(replace(spec, set_division="s.a.*"))
+    assert second.set_division == "s.a.*"
+    [package] = web.packages(application, "EchoServer")
+    web.publish(second.id, package.id)
+    await_state(web, second.id, "active")
+    web.put_in_set(second.id, "")
 
     def found(division: str) -> tuple[int, set[str]]:
         with TarsClient(platform.registry) as client:
@@ -164,15 +186,25 @@ def test_sets_divide_look_ups(platform: Platform, application: str) -> None:
     both = {first.node_name, second.node_name}
     assert found("s.a.1") == (0, both), "in no set: as in the same group"
     assert web.put_in_set(first.id, "s.a.1").set_division == "s.a.1"
-    web.put_in_set(second.id, "s.a.*")
+    assert found("s.a.1") == (0, {first.node_name})
+    assert found("s.a.2") == (-1, set())
+    assert found("s.b.1") == (-1, set())
+    assert found("t.a.1") == (0, both), "in no set of that name"
+    web.undeploy(second.id)
+    second = web.deploy(replace(spec, set_division="s.a.*"))
+    web.publish(second.id, package.id)
+    await_state(web, second.id, "active")
     assert found("s.a.1") == (0, {first.node_name})
     assert found("s.a.2") == (0, {second.node_name}), "the area's wildcard"
     assert found("s.a.*") == (0, both)
-    assert found("s.b.1") == (-1, set())
-    assert found("t.a.1") == (0, both), "in no set of that name"
     assert web.choices(3, application, "EchoServer") == ["s.a.1", "s.a.*"]
-    web.put_in_set(second.id, "")
-    assert found("s.a.2") == (-1, set())
+    assert web.tree()[application] == ["EchoServer"]
+    assert [one.id for one in web.servers(application, "EchoServer")] == [first.id, second.id]
+    in_no_set = web.get("server_list", tree_node_id=f"1{application}.5EchoServer")
+    in_set = web.get("server_list", tree_node_id=f"1{application}.2s.3a.41.5EchoServer")
+    assert ([row["id"] for row in in_set], in_no_set) == ([first.id], [])
+    with pytest.raises(WebRefused, match="setGroup"):
+        web.put_in_set(first.id, "s.a.*")
 
     web.restart(first.id)
     await_state(web, first.id, "active")
@@ -199,6 +231,8 @@ def test_packages_have_a_default_and_go(platform: Platform, application: str) ->
 def test_servers_are_found_by_a_word(platform: Platform, application: str) -> None:
     server = platform.deploy(application)
     assert platform.web.search(application.upper()) == [server]
+    assert platform.web.search(f"{application}.Echo") == [server]
+    assert platform.web.search(f"{application}.Other") == []
     assert platform.web.inactive_servers(application) == []
     platform.web.stop(server.id)
     assert [one.id for one in platform.web.inactive_servers(application)] == [server.id]

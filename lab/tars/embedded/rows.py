@@ -52,6 +52,21 @@ def set_division(server: Row) -> str:
     return ".".join(server[part] or "" for part in _SET_PARTS) if server["enable_set"] else ""
 
 
+def tree_path(server: Row) -> list[tuple[str, str]]:
+    """Where a server hangs in the tree: the level and name of each part, from the outermost."""
+    levels = [("1", server["application"])]
+    if server["enable_set"]:
+        levels += [
+            (level, server[part] or "") for level, part in zip("234", _SET_PARTS, strict=True)
+        ]
+    return [*levels, ("5", server["server_name"])]
+
+
+def tree_id(server: Row) -> str:
+    """A server's place in the tree, as server_list is asked for it."""
+    return ".".join(level + name for level, name in tree_path(server))
+
+
 def server(row: Row) -> Row:
     """A server, in all of TarsWeb's fields."""
     truths = {name: bool(row[name]) for name in ("enable_set", "bak_flag", "enable_group")}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from lab.tars.web.answers import (
     Adapter,
@@ -17,6 +18,13 @@ from lab.tars.web.answers import (
     set_parts,
 )
 from lab.tars.web.calls import Calls
+
+#: What update_server takes.
+_CHANGEABLE = (
+    "template_name", "server_type", "enable_set", "set_name", "set_area", "set_group",
+    "async_thread_num", "base_path", "exe_path", "start_script_path", "stop_script_path",
+    "monitor_script_path", "profile", "enable_group", "ip_group_name",
+)  # fmt: skip
 
 
 class Servers(Calls):
@@ -39,11 +47,8 @@ class Servers(Calls):
         self.get("delete_application", f_id=f_id)
 
     def tree(self) -> dict[str, list[str]]:
-        """Applications with servers, each with its servers' names."""
-        return {
-            application["name"]: [server["name"] for server in application["children"]]
-            for application in self.get("tree")
-        }
+        """Applications with servers, each with its servers' names, in sets or not."""
+        return {tree["name"]: _leaves(tree) for tree in self.get("tree")}
 
     def nodes(self) -> list[str]:
         """Names of the nodes that can be deployed to."""
@@ -94,9 +99,10 @@ class Servers(Calls):
 
     def servers(self, application: str, server_name: str | None = None) -> list[Server]:
         """An application's servers, or one of them on every node; empty when unknown."""
-        node = f"1{application}" + ("" if server_name is None else f".5{server_name}")
-        rows = self.get("server_list", tree_node_id=node)
-        return [read("server_list", Server, row) for row in rows]
+        # Asked for one server, TarsWeb leaves those out that are in a set.
+        rows = self.get("server_list", tree_node_id=f"1{application}")
+        servers = [read("server_list", Server, row) for row in rows]
+        return [one for one in servers if server_name in (None, one.server_name)]
 
     def server(self, server_id: int) -> Server:
         """A server by number; an unknown one is refused ("system error")."""
@@ -108,12 +114,21 @@ class Servers(Calls):
         return state
 
     def change_server(self, server_id: int, **changes: object) -> Server:
-        """Change template_name, profile, async_thread_num …; it holds from the next start on."""
-        answer = self.post("update_server", {"id": server_id, **changes})
-        return read("update_server", Server, answer)
+        """Change template_name, profile, async_thread_num …; it holds from the next start on.
+
+        All that can be changed is sent: what TarsWeb is not told of set and group, it takes
+        for true.
+        """
+        row = self.get("server", id=server_id)
+        body = {name: row.get(name) for name in _CHANGEABLE}
+        body |= {"id": server_id, "isBak": row.get("bak_flag", False), **changes}
+        return read("update_server", Server, self.post("update_server", body))
 
     def put_in_set(self, server_id: int, division: str) -> Server:
-        """Have a server in a set, ``name.area.group``; "" takes it out."""
+        """Have a server in a set, ``name.area.group``; "" takes it out.
+
+        The group must be a number; the wildcard ``*`` can only be deployed (`ServerSpec`).
+        """
         return self.change_server(server_id, **set_parts(division))
 
     def set_flow(self, server_id: int, nodes: Sequence[str], *, active: bool) -> None:
@@ -126,19 +141,24 @@ class Servers(Calls):
         self.post("update_flowstatus", body)
 
     def search(self, word: str) -> list[Server]:
-        """Servers with ``word`` in their name or node."""
-        rows = self.get("server_search", search_key=word)
-        return [read("server_search", Server, row) for row in rows]
+        """Servers with ``word`` in their name or node; ``App.Serv`` looks in one application."""
+        rows = self.get("server_search", searchkey=word)["rows"]
+        found = {(row["application"], row["server_name"], row["node_name"]) for row in rows}
+        # The rows have a place in the tree where a number was due.
+        return [
+            server
+            for application in sorted({key[0] for key in found})
+            for server in self.servers(application)
+            if (server.application, server.server_name, server.node_name) in found
+        ]
 
     def server_nodes(self, application: str, server_name: str) -> list[str]:
         """The nodes that a server is deployed on."""
-        nodes: list[str] = self.get(
-            "server_nodes", application=application, server_name=server_name
-        )
-        return nodes
+        rows = self.get("server_nodes", application=application, server_name=server_name)
+        return [row["node_name"] for row in rows]
 
     def inactive_servers(self, application: str | None = None) -> list[Server]:
-        """Servers that are not active, or shall not be."""
+        """Servers that shall not be active."""
         query = {} if application is None else {"application": application}
         rows = self.get("inactive_server_list", **query)
         return [read("inactive_server_list", Server, row) for row in rows]
@@ -212,3 +232,11 @@ class Servers(Calls):
         """The objects that a server has, on whatever nodes."""
         rows = self.get("all_adapter_conf_list", application=application, server_name=server_name)
         return [row["servant"] for row in rows]
+
+
+def _leaves(tree: Mapping[str, Any]) -> list[str]:
+    """Names of the servers below a node of the tree; a server of several sets counts once."""
+    if not tree["children"]:
+        return [tree["name"]]
+    names = [name for child in tree["children"] for name in _leaves(child)]
+    return list(dict.fromkeys(names))

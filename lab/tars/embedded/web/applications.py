@@ -34,33 +34,22 @@ class _Applications:
         self._database = parts.database
 
     async def tree(self, _: Parameters) -> list[Row]:
-        """Applications that have servers, each with the names of its servers."""
-        applications: dict[str, dict[str, None]] = {}
+        """Applications that have servers; below them sets, areas and groups, then servers."""
+        top: list[Row] = []
         hidden = self._parts.flags.active("tars.tree-empty")
         for server in self._database.servers() if not hidden else ():
-            applications.setdefault(server["application"], {})[server["server_name"]] = None
-        return [
-            {
-                "id": f"1{name}",
-                "name": name,
-                "pid": "root",
-                "is_parent": True,
-                "open": False,
-                "children": [
-                    {
-                        "id": f"1{name}.5{server}",
-                        "name": server,
-                        "pid": f"1{name}",
-                        "is_parent": False,
-                        "open": False,
-                        "children": [],
-                    }
-                    for server in servers
-                ],
-                "order": 0,
-            }
-            for name, servers in applications.items()
-        ]
+            children, parent = top, "root"
+            for level, name in rows.tree_path(server):
+                own = f"{level}{name}" if parent == "root" else f"{parent}.{level}{name}"
+                node = next((one for one in children if one["id"] == own), None)
+                if node is None:
+                    is_parent = level != "5"
+                    node = {"id": own, "name": name, "pid": parent, "is_parent": is_parent}
+                    node |= {"open": False, "children": []}
+                    node |= {"order": 0} if parent == "root" else {}
+                    children.append(node)
+                children, parent = node["children"], own
+        return top
 
     async def names(self, _: Parameters) -> list[str]:
         known = self._database.applications()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lab.tars.embedded import rows
-from lab.tars.embedded.answers import Parameters, Route, system_error
+from lab.tars.embedded.answers import Parameters, Refused, Route, system_error
 from lab.tars.embedded.parts import Parts
 from lab.tars.embedded.store import Row
 
@@ -18,8 +18,21 @@ _SERVER_TYPES = ("tars_cpp", "tars_java", "tars_php", "tars_nodejs", "tars_go", 
 #: Where `auto_port` looks for free ports, as recorded.
 _PORTS = range(10000, 30000)
 _TRIES = 1000
-_PORT = re.compile(r" -p (\d+)")
 _KEY = ("application", "server_name", "node_name")
+#: A tree id's levels.
+_LEVELS = {
+    "1": "application",
+    "2": "set_name",
+    "3": "set_area",
+    "4": "set_group",
+    "5": "server_name",
+}
+#: What a search shows of a server.
+_SEARCHED = (
+    *_KEY, "enable_set", "set_name", "set_area", "set_group", "setting_state", "present_state",
+    "process_id", "patch_version", "patch_time",
+)  # fmt: skip
+_PORT = re.compile(r" -p (\d+)")
 
 
 def routes(parts: Parts) -> Iterable[Route]:
@@ -28,7 +41,7 @@ def routes(parts: Parts) -> Iterable[Route]:
     return (
         Route("GET", "server_list", api.listed, ("tree_node_id",)),
         Route("GET", "server", api.server, ("id",)),
-        Route("GET", "server_search", api.search, ("search_key",)),
+        Route("GET", "server_search", api.search, ("searchkey",)),
         Route("GET", "server_nodes", api.nodes, ("application", "server_name")),
         Route("GET", "inactive_server_list", api.inactive),
         Route("POST", "server_exist", api.exist),
@@ -59,9 +72,22 @@ class _Servers:
         return server
 
     async def listed(self, parameters: Parameters) -> Any:
-        """``tree_node_id``: ``1App`` or ``1App.5Server``."""
-        application, _, server_name = str(parameters["tree_node_id"]).partition(".5")
-        found = self._database.servers(application.removeprefix("1"), server_name or None)
+        """``tree_node_id``: ``1App``, then of a set ``.2name.3area.4group``, then ``.5Server``.
+
+        ``1App.5Server`` means the server where it is in no set, ``1App`` all there is.
+        """
+        wanted = {
+            _LEVELS[part[:1]]: part[1:]
+            for part in str(parameters["tree_node_id"]).split(".")
+            if part[:1] in _LEVELS
+        }
+        in_set = any(name in wanted for name in ("set_name", "set_area", "set_group"))
+        found = [
+            row
+            for row in self._database.servers(wanted.get("application"), wanted.get("server_name"))
+            if all(row[name] == value for name, value in wanted.items())
+            and (in_set or "server_name" not in wanted or not row["enable_set"])
+        ]
         servers = [rows.server(row) for row in found]
         if self._parts.flags.active("tars.optional-misplaced"):
             servers = [{**server, "node_name": self._elsewhere(server)} for server in servers]
@@ -78,24 +104,33 @@ class _Servers:
     async def server(self, parameters: Parameters) -> Row:
         return rows.server(self._known(parameters["id"]))
 
-    async def search(self, parameters: Parameters) -> list[Row]:
-        """Servers whose name or node has the word in it."""
-        word = str(parameters["search_key"]).lower()
-        if self._parts.flags.active("tars.search-empty"):
-            return []
-        return [
-            rows.server(row)
-            for row in self._database.servers()
-            if word in f"{row['application']}.{row['server_name']}".lower()
-            or word in row["node_name"].lower()
+    async def search(self, parameters: Parameters) -> Row:
+        """Servers whose name or node has the word in it; ``id`` is their place in the tree."""
+        word = str(parameters["searchkey"]).strip().lower()
+        application, dot, server_name = word.partition(".")
+        found = [
+            {**{name: row[name] for name in _SEARCHED}, "id": rows.tree_id(row)}
+            for row in map(rows.server, self._database.servers())
+            if word in row["node_name"].lower()
+            or (
+                row["application"].lower() == application
+                and server_name in row["server_name"].lower()
+                if dot
+                else word in row["application"].lower() or word in row["server_name"].lower()
+            )
         ]
+        if self._parts.flags.active("tars.search-empty"):
+            found = []
+        return {"count": len(found), "rows": found}
 
-    async def nodes(self, parameters: Parameters) -> list[str]:
+    async def nodes(self, parameters: Parameters) -> list[Row]:
         servers = self._database.servers(parameters["application"], parameters["server_name"])
-        return [server["node_name"] for server in servers]
+        return [rows.server(server) for server in servers]
 
     async def inactive(self, parameters: Parameters) -> list[Row]:
-        """Servers that shall be active and are not, or shall not be."""
+        """Servers that shall not be active."""
+        if self._parts.flags.active("tars.inactive-unlisted"):
+            return []
         return [
             rows.server(row)
             for row in self._database.servers(
@@ -103,7 +138,7 @@ class _Servers:
                 parameters.get("server_name") or None,
                 parameters.get("node_name") or None,
             )
-            if not row["setting_state"] == row["present_state"] == "active"
+            if row["setting_state"] == "inactive"
         ]
 
     async def exist(self, parameters: Parameters) -> bool:
@@ -133,11 +168,17 @@ class _Servers:
         return {"server_conf": deployed, "tars_node_rst": []}
 
     async def change(self, parameters: Parameters) -> Row:
+        """What is not said of group and set counts as true, a trap of the real one's.
+
+        Source: ServerController.js of TarsWeb, and a server recorded after such a change.
+        """
         server = self._known(parameters["id"])
-        changes = {name: value for name, value in parameters.items() if name in server}
-        if "enable_set" in parameters:
-            changes |= rows.asked_set(parameters)
-        self._database.change_server(server["id"], changes)
+        asked = {**server, **{name: parameters[name] for name in server if name in parameters}}
+        asked |= {name: parameters.get(name, True) for name in ("enable_set", "enable_group")}
+        asked["bak_flag"] = bool(parameters.get("isBak"))
+        if asked["enable_set"] and not str(asked["set_group"]).isdigit():
+            raise Refused("#serverList.dlg.errMsg.setGroup#")
+        self._database.change_server(server["id"], {**asked, **rows.asked_set(asked)})
         return rows.server(self._known(server["id"]))
 
     async def realtime_state(self, parameters: Parameters) -> Row:
