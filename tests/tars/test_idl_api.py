@@ -26,10 +26,13 @@ from lab.tars.idl import Api, NotDefined, load, loads
 from lab.tars.idl.syntax import Map, Named, Scalar, Type, Vector
 from lab.tars.packets import Dialect, PacketType, Version, answer
 from lab.tars.plain import from_plain, to_plain
+from lab.tars.serving import Call, Servant
 from tests.tars.running_echo import RunningEcho
+from tests.tars.running_server import running_server
 from tests.tars.scripted_server import ScriptedServer
 
 LANGUAGE = load(Path(__file__).parent / "idl" / "Language.tars")
+DEMO = load(Path(__file__).parent / "idl" / "Demo.tars")
 ECHO = load(Path(__file__).parents[2] / "lab" / "tars" / "echo" / "Echo.tars")
 lang: Any = LANGUAGE.lang
 
@@ -264,6 +267,37 @@ def test_other_versions_of_bodies_are_typed_too(scripted: ScriptedServer) -> Non
         echo: Any = ECHO.proxy(client, ECHO_OBJECT, version=Version.JSON)
         assert tuple(echo.echoInt(7)) == (7, 8)
     assert json.loads(scripted.requests.get(timeout=5).body) == {"value": 7}
+
+
+@pytest.mark.parametrize("version", [Version.TARS, Version.TUP, Version.JSON])
+def test_a_servant_offers_what_its_file_describes(version: Version) -> None:
+    demo = DEMO.interface()
+    servant = Servant()
+
+    @servant.offers(demo["outs"].function)
+    def outs(asked: Any, _call: Call) -> Any:
+        return demo["outs"].function.results(
+            ret=7, b=asked.a, d=asked.c * 2, e=list(range(asked.a))
+        )
+
+    @servant.offers(demo["echoAll"].function)
+    def echo_all(asked: Any, _call: Call) -> Any:
+        return demo["echoAll"].function.results(ret=asked.v, o=asked.v)
+
+    with (
+        running_server({"Demo.EchoServer.EchoObj": servant}) as server,
+        TarsClient(server.address) as client,
+    ):
+        proxy: Any = demo.proxy(client, "Demo.EchoServer.EchoObj", version=version)
+        assert tuple(proxy.outs(2, "x")) == (7, 2, "xx", [0, 1])
+        ret, out = proxy.echoAll(
+            {"b": True, "by": -1, "sh": 300, "i": 7, "l": 2**40, "f": 0.5, "d": -0.25, "s": "é",
+             "raw": {"hex": "00ff"}, "vi": [1], "vs": ["a"], "m": {"k": 1}, "inner": {"id": 9},
+             "vin": [{"id": 1, "level": 0}], "min": {"3": {"id": 2}}, "color": "BLUE", "ui": 2**31}
+        )  # fmt: skip
+    assert ret == out
+    assert (out.raw, out.color, out.inner.name, out.note) == (b"\x00\xff", 7, "none", "dflt")
+    assert out.min == {3: DEMO["Inner"](2)}
 
 
 # -- values as JSON -------------------------------------------------------------------------
