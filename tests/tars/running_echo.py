@@ -58,7 +58,14 @@ CONFIGURATION = """
 """
 
 
-DEFAULTS = {"node": "", "locator": "", "config_object": "", "queuecap": 10000, "threads": 5}
+DEFAULTS = {
+    "node": "",
+    "locator": "",
+    "config_object": "",
+    "basepath": ".",
+    "queuecap": 10000,
+    "threads": 5,
+}
 
 
 def free_port() -> int:

@@ -20,7 +20,7 @@ import pytest
 from lab.nodejs import node_binary, npm_tree
 from lab.tars import package
 from lab.tars.body import Empty, Function, decode_body, encode_body
-from lab.tars.client import PING, Proxy, TarsClient
+from lab.tars.client import PING, Address, Proxy, TarsClient
 from lab.tars.echo_client import ECHO_INT, SAMPLES, Echo
 from lab.tars.errors import (
     BrokenConfiguration,
@@ -45,9 +45,11 @@ from lab.tars.naming import ById
 from lab.tars.package import PROBE_SERVER, build_servant
 from lab.tars.packets import PacketType, RequestPacket, ResponsePacket, Version, answer
 from lab.tars.queryf import EndpointF, Endpoints
+from lab.tars.routing import Endpoint
 from lab.tars.servant.functions import NEWS, NOTE, Ms, Probe, Text, big_body
+from lab.tars.server import Limits
 from lab.wait import wait_for
-from tests.tars.running_echo import RunningEcho, running_probe
+from tests.tars.running_echo import RunningEcho, configuration, running_probe
 from tests.tars.scripted_server import ScriptedServer
 
 ECHO_SOURCE = Path(package.__file__).parent / "echo"
@@ -299,3 +301,18 @@ def test_without_a_configuration_it_says_what_it_needs(probe_server: RunningEcho
 def test_a_configuration_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BrokenConfiguration, match="no Tars server's configuration"):
         read_configuration(text)
+
+
+def test_a_configuration_is_read_as_tarscpp_reads_it() -> None:
+    said = {"queuecap": 50, "threads": 0, "node": "N@tcp -h 10.0.0.1 -p 19386 -t 60000"}
+    text = configuration(PROBE_SERVER, Address("10.0.0.1", 10000), 10001, **said)
+    read = read_configuration(text.replace("queuetimeout=60000", "queuetimeout=300"))
+    assert (read.application, read.server, read.node_name) == ("IEC4", PROBE_SERVER, "node.of.test")
+    assert read.node == ("N", Endpoint("10.0.0.1", 19386, timeout_ms=60000))
+    assert read.local == Endpoint("127.0.0.1", 10001, timeout_ms=10000)
+    (adapter,) = read.adapters
+    assert (adapter.servant, adapter.endpoint.port) == (OBJECT, 10000)
+    # Less than 3 s is 3 s, and no thread is one.
+    assert adapter.limits == Limits(
+        max_connections=1024, threads=1, queuecap=50, queue_timeout_s=3.0
+    )
