@@ -109,6 +109,7 @@ class Criterion(Model):
     #: The system whose life this criterion judges: it has no preflight of that system.
     liveness_of: str | None = None
     impact: Literal["none", "service", "host"] = "none"
+    #: Judged while nothing else is; Robot's tests, which run in one go, cannot say so.
     alone: bool = False
     #: metric → profile → limit
     thresholds: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -261,6 +262,10 @@ class _Check:
         at = ("criteria", i)
         content = self._content
         self._known("layer", criterion.layer, content.layers, *at, "layer")
+        if criterion.alone and criterion.runner == "robot":
+            raise self._document.error(
+                *at, "alone", says="Robot's tests run in one go; judge it by pytest or locust"
+            )
         prefix = self._prefixes[criterion.layer]
         if not re.fullmatch(rf"{prefix}-\d\d\d?", criterion.id):
             raise self._document.error(

@@ -34,7 +34,7 @@ VALIDATE_TIMEOUT_S = 1200
 PERF_TIMEOUT_S = 600
 
 #: pytest processes beside each other, where it pays: criteria mostly wait for the lab.
-WORKERS = "3"
+WORKERS = 3
 FEW = 3
 
 #: The plugins that validation needs. Others that happen to be installed stay out: loading
@@ -155,12 +155,14 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
         progress.stage("validate", len(criteria))
         if any("jenkins" in criterion.stands_on for criterion in criteria):
             lab_jobs.keep(run, task.inventory)
-        children = []
         by_pytest = [c for c in criteria if c.runner == "pytest"]
         by_robot = [c for c in criteria if c.runner == "robot" and c.bluval is None]
         by_bluval = [c for c in criteria if c.bluval is not None]
-        if by_pytest:
-            children.append(_pytest(run, task, by_pytest))
+        beside_others = [c for c in by_pytest if not c.alone]
+        alone = [c for c in by_pytest if c.alone]
+        children = []
+        if beside_others:
+            children.append(_pytest(run, task, beside_others))
         if by_robot:
             children.append(_robot(run, task, by_robot))
         if by_bluval:
@@ -172,6 +174,10 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
             redact_tree(run.path / "robot")
             redact_tree(run.path / "bluval")
         _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
+        if alone:  # these need the lab for themselves, and take turns
+            children = [_pytest(run, task, alone, name="pytest-alone", workers=0)]
+            _follow(run, children, progress, VALIDATE_TIMEOUT_S)
+            _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
 
 
 def perf(run: RunDirectory, task: Task, progress: Progress) -> None:
@@ -274,14 +280,21 @@ def _child(
     )
 
 
-def _pytest(run: RunDirectory, task: Task, criteria: list[Criterion]) -> Child:
+def _pytest(
+    run: RunDirectory,
+    task: Task,
+    criteria: list[Criterion],
+    *,
+    name: str = "pytest",
+    workers: int = WORKERS,
+) -> Child:
     folders = sorted({f"validation/{c.layer}" for c in criteria})
     argv = ["-m", "pytest", *folders, "-q", "--tb=short", f"--alluredir={run.allure_results}"]
     for plugin in PYTEST_PLUGINS:
         argv += ["-p", plugin]
-    if len(criteria) > FEW:
-        argv += ["-n", WORKERS, "--dist=worksteal"]
-    return _child(run, task, criteria, "pytest", argv)
+    if workers and len(criteria) > FEW:
+        argv += ["-n", str(workers), "--dist=worksteal"]
+    return _child(run, task, criteria, name, argv)
 
 
 def _robot(run: RunDirectory, task: Task, criteria: list[Criterion]) -> Child:

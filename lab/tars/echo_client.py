@@ -26,7 +26,8 @@ from lab.tars.body import (
     UnsignedShort,
     field,
 )
-from lab.tars.client import Proxy, TarsClient
+from lab.tars.client import Caller, Proxy
+from lab.tars.packets import Version
 
 #: Its name when it is deployed as application IEC4, server EchoServer.
 ECHO_OBJECT = "IEC4.EchoServer.EchoObj"
@@ -197,8 +198,10 @@ SAMPLES: tuple[tuple[Function[Any, Any], Any], ...] = (
 class Echo(Proxy):
     """The echo servant; each call raises as `TarsClient.call` does."""
 
-    def __init__(self, client: TarsClient, servant: str = ECHO_OBJECT) -> None:
-        super().__init__(client, servant)
+    def __init__(
+        self, client: Caller, servant: str = ECHO_OBJECT, *, version: int = Version.TARS
+    ) -> None:
+        super().__init__(client, servant, version=version)
 
     def identity(self, *, timeout: float | None = None) -> Identity:
         """Which process answers."""

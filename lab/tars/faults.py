@@ -69,6 +69,17 @@ FAULTS: tuple[Fault, ...] = (
     Fault("tars.profile-ignored", ("tars-master",), "servers' templates and profiles do not count"),
     Fault("tars.preview-empty", ("tars-master",), "a preview of scaling out shows nothing"),
     Fault("tars.expand-lost", ("tars-master",), "scaling out succeeds and deploys nothing"),
+    Fault("tars.inactive-unlisted", ("tars-master",), "no server is listed as inactive"),
+    Fault(
+        "tars.forwarded-trusted",
+        ("tars-master",),
+        "TarsWeb believes X-Forwarded-For, as the real 3.0.15 does",
+    ),
+    Fault(
+        "tars.expired-accepted",
+        ("tars-master",),
+        "TarsWeb takes tokens that have expired or are off, as the real 3.0.15 does",
+    ),
     Fault("tars.anyone-allowed", ("tars-master",), "TarsWeb asks nobody for a token"),
     Fault("tars.stat-lost", ("dc",), "tarsstat confirms reports and counts none"),
     Fault("tars.property-lost", ("dc",), "tarsproperty confirms reports and keeps none"),
@@ -87,5 +98,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("tars.log-empty", ("tars-agent",), "nodes find nothing in servers' log files"),
     Fault("tars.arch-ignored", ("tars-agent",), "nodes take packages of another architecture"),
     Fault("tars.node-busy", ("tars-agent",), "nodes use a fifth of a core for nothing"),
+    Fault("tars.no-start-limit", ("tars-agent",), "nodes restart a server however often it dies"),
     Fault("tars.no-respawn", ("tars-agent",), "nodes do not restart a server that died"),
 )

@@ -102,6 +102,23 @@ def _packed(server: str, version: str, files: dict[str, bytes]) -> Path:
     return _kept(packed.getvalue(), f"{server}-{version}")
 
 
+def with_foreign_program(package: Path) -> Path:
+    """A copy of a package with a library for s390x in it, which no node of an edge can load.
+
+    An ELF header is enough: big endian, e_machine 22.
+    """
+    with tarfile.open(package) as tar:
+        members = [(member, tar.extractfile(member)) for member in tar if member.isfile()]
+        files = {
+            member.name.partition("/")[2]: content.read()
+            for member, content in members
+            if content is not None
+        }
+        top = members[0][0].name.partition("/")[0]
+    files["libs/foreign.so"] = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x03\x00\x16"
+    return _packed(top, "foreign", files)
+
+
 def node_archive() -> tuple[Path, str]:
     """``(path, sha256)`` of a tar with ``bin/node``: put that directory on a host's PATH."""
     return archive({"bin/node": node_binary()})

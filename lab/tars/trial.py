@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 from lab.errors import LabError
 from lab.session import Lab
@@ -15,6 +17,7 @@ from lab.tars.package import ECHO, Program
 from lab.tars.probe import REGISTRY, SYSTEM, tars_web
 from lab.tars.queryf import resolve
 from lab.tars.recipe import AGENT_ROLE, node_name
+from lab.tars.routing import parse_endpoint
 from lab.tars.web import Server, ServerSpec
 from lab.wait import wait_for
 
@@ -25,13 +28,14 @@ FOLLOWS_S = 20.0
 class Trial:
     """An application of its own, and a test servant in it on the first tars-agent.
 
-    ``program`` is the servant: `ECHO`, the official library's, or `PROBE`, our own.
+    ``program`` is the servant: `ECHO`, the official library's, or `PROBE`, our own. ``limits``
+    are its adapter's: thread_num, queuecap, queuetimeout (ms), max_connections.
 
     Use as a context manager, or `close` it: the server is undeployed, the application
     deleted. `deploy` and `publish` arrange; calls raise as `TarsWeb` and `TarsClient` do.
     """
 
-    def __init__(self, lab: Lab, program: Program = ECHO) -> None:
+    def __init__(self, lab: Lab, program: Program = ECHO, **limits: Any) -> None:
         self.web = tars_web(lab)
         self.program = program
         self.application = f"Trial{secrets.token_hex(4)}"
@@ -39,11 +43,14 @@ class Trial:
         self._node = node_name(lab, self.host)
         self.registry = lab.address(SYSTEM, REGISTRY)
         self._server: Server | None = None
+        self._more: list[Server] = []
         try:
             self.f_id = self.web.add_application(self.application).f_id
-            self.spec: ServerSpec = echo_on(
+            spec = echo_on(
                 self.web, self._node, application=self.application, server_name=program.server
             )
+            [adapter] = spec.adapters
+            self.spec: ServerSpec = replace(spec, adapters=(replace(adapter, **limits),))
         except BaseException:
             self.web.close()
             raise
@@ -75,6 +82,20 @@ class Trial:
             package, self.application, self.program.server, comment=version
         )
         self.web.publish(self.server.id, uploaded.id)
+
+    def spread(self, lab: Lab) -> list[tuple[str, int]]:
+        """Have it run on every further tars-agent, too; all addresses, the first one's first.
+
+        Raises `WaitTimeout` when one does not become active.
+        """
+        further = [node_name(lab, host) for host in lab.inventory.with_role(AGENT_ROLE)[1:]]
+        self._more = self.web.scaling.scale_out(self.server, further)
+        [package, *_] = self.web.packages(self.application, self.program.server)
+        for server in self._more:
+            self.web.publish(server.id, package.id)
+            await_state(self.web, server.id, "active")
+        places = [parse_endpoint(self.web.adapters(s.id)[0].endpoint) for s in self._more]
+        return [self.address, *(place.address for place in places)]
 
     def run(self, version: str = "1.0.0") -> Identity:
         """Deploy, publish and wait until it answers; returns who answers."""
@@ -111,9 +132,9 @@ class Trial:
     def close(self) -> None:
         """Undeploy and delete what is there; a platform that refuses is left as it is."""
         with self.web:
-            if self._server is not None:
+            for server in (*self._more, *filter(None, [self._server])):
                 with suppress(LabError):
-                    self.web.undeploy(self._server.id)
+                    self.web.undeploy(server.id)
             with suppress(LabError):
                 self.web.delete_application(self.f_id)
 

@@ -64,17 +64,30 @@ def test_a_log_in_gives_a_ticket(guarded: Platform) -> None:
 
 
 def test_what_the_real_one_gets_wrong(guarded: Platform) -> None:
-    """A claimed address is believed; tokens are accepted when expired, and when switched off."""
+    """A claimed address is believed; tokens are accepted when expired, and when switched off.
+
+    Here these are faults: without them, neither lets anybody in.
+    """
     with client(guarded, forwarded_for="127.0.0.1") as liar:
-        assert liar.nodes() == []
-    with client(guarded, forwarded_for="192.0.2.7") as honest, pytest.raises(WebRefused):
+        with pytest.raises(WebRefused, match=REFUSED):
+            liar.nodes()
+        with guarded.fault("tars.forwarded-trusted"):
+            assert liar.nodes() == []
+    with (
+        guarded.fault("tars.forwarded-trusted"),
+        client(guarded, forwarded_for="192.0.2.7") as honest,
+        pytest.raises(WebRefused),
+    ):
         honest.nodes()
     expired = guarded.web.users.add_token("old", "2020-01-01 00:00:00")
     switched_off = guarded.web.users.add_token("off", "2099-01-01 00:00:00")
     guarded.web.users.switch_token(switched_off, valid=False)
     for token in (expired, switched_off):
         with client(guarded, ticket=token.token) as known:
-            assert known.nodes() == []
+            with pytest.raises(WebRefused, match=REFUSED):
+                known.nodes()
+            with guarded.fault("tars.expired-accepted"):
+                assert known.nodes() == []
 
 
 def test_a_deleted_token_lets_nobody_in(guarded: Platform) -> None:

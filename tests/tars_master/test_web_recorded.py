@@ -18,7 +18,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from lab.faultflags import FaultFlags
+from lab.faultflags import DIRECTORY, FaultFlags
 from lab.tars.embedded.database import ADAPTER_COLUMNS
 from lab.tars.embedded.parts import Parts
 from lab.tars.embedded.webapi import application
@@ -61,6 +61,11 @@ def hold(parts: Parts, name: str) -> None:
 @asynccontextmanager
 async def master(place: Path, case: Case) -> AsyncIterator[httpx.AsyncClient]:
     """TarsWeb's API on a real socket, after all that goes before the case's exchange."""
+    # What the real one gets wrong about who may call is a fault of the embedded one.
+    flags = place / DIRECTORY
+    flags.mkdir(parents=True)
+    for mistake in ("tars.forwarded-trusted", "tars.expired-accepted"):
+        (flags / mistake).touch()
     parts = Parts.at(place, FaultFlags(place))
     if case.held:
         hold(parts, case.held)

@@ -6,11 +6,19 @@ from collections.abc import Iterator
 import pytest
 
 from blueprints.evidence import Evidence
+from lab.errors import WaitTimeout
 from lab.session import Lab
-from lab.tars.package import SERVER
+from lab.tars.echo_client import Identity
+from lab.tars.package import SERVER, with_foreign_program
 from lab.tars.probe import tars_web
 from lab.tars.trial import FOLLOWS_S, Trial
+from lab.tars.web import TaskFailed
 from lab.wait import wait_for
+
+#: A node gives a server up after so many starts, each less than a minute after the one before,
+#: and starts one that died within so many seconds otherwise (the real one takes up to 3).
+STARTS = 10
+RESTARTED_S = 6.0
 
 
 @pytest.fixture
@@ -80,3 +88,43 @@ def test_a_service_is_undeployed(trial: Trial, evidence: Evidence) -> None:
         listed = trial.web.servers(trial.application, SERVER)
         assert not listed, "it is still listed"
         trial.silence(timeout=FOLLOWS_S / 2)
+
+
+@pytest.mark.criterion("PAAS-45")
+def test_a_package_of_another_architecture_is_refused(trial: Trial, evidence: Evidence) -> None:
+    before = trial.run("1.0.0")
+    package = with_foreign_program(trial.program.build("2.0.0"))
+    uploaded = trial.web.upload_package(package, trial.application, trial.program.server)
+    with evidence.judge("a package of another architecture is refused, with the reason"):
+        with pytest.raises(TaskFailed) as refused:
+            trial.web.publish(trial.server.id, uploaded.id)
+        [item] = refused.value.task.items
+        assert "architecture" in item.execute_info, f"the reason given is {item.execute_info!r}"
+        assert trial.identity().version == before.version, "the old package does not run any more"
+
+
+@pytest.mark.criterion("PAAS-61")
+def test_a_server_that_keeps_dying_is_given_up(lab: Lab, trial: Trial, evidence: Evidence) -> None:
+    alive = trial.run()
+    host = lab.host(trial.host)
+    with evidence.judge("a server that keeps dying is given up, and a start still starts it"):
+        for _ in range(STARTS + 1):
+            host.check(["kill", "-KILL", str(alive.pid)])
+            try:
+                alive = _another(trial, alive.pid)
+            except WaitTimeout:
+                break
+        else:
+            raise AssertionError(f"it was started more than {STARTS} times and not given up")
+        trial.web.start(trial.server.id)
+        trial.answer(timeout=FOLLOWS_S / 2)
+
+
+def _another(trial: Trial, before: int) -> Identity:
+    """The process that takes the place of one that was killed; raises `WaitTimeout`."""
+
+    def found() -> Identity | None:
+        identity = trial.identity()
+        return identity if identity.pid != before else None
+
+    return wait_for("another process", found, timeout=RESTARTED_S)

@@ -1,8 +1,8 @@
 """Who may call the HTTP API: the loopback's own, and whoever has a token or logged in.
 
-As recorded from TarsWeb 3.0.15, mistakes included: the header X-Forwarded-For is believed,
-and a token is accepted after it has expired and after it was switched off. Tokens are kept
-as their SHA-256.
+As recorded from TarsWeb 3.0.15, but for its mistakes: it believes the header X-Forwarded-For,
+and accepts a token after it has expired and after it was switched off. These are faults here,
+so that the criteria on them can be proven. Tokens are kept as their SHA-256.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from hashlib import scrypt, sha256
 
+from lab.faultflags import FaultFlags
 from lab.tars.embedded.store import Row, Store, now
 
 #: Peers that need no log-in; exactly these, not the whole of 127.0.0.0/8.
@@ -28,20 +29,24 @@ CREATE TABLE IF NOT EXISTS user (uid TEXT PRIMARY KEY, salt BLOB NOT NULL, diges
 class Access:
     """Users, tokens and tickets of a platform."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, flags: FaultFlags) -> None:
         self._store = store
+        self._flags = flags
         store.define(_SCHEMA)
 
-    def allowed(self, client: str, ticket: str | None) -> bool:
-        """Whether a client at that address, with that token or ticket, may call."""
-        return client in WHITE_LIST or (ticket is not None and self._known(ticket))
+    def allowed(self, peer: str, forwarded_for: str, ticket: str | None) -> bool:
+        """Whether a client may call: its address, the one that it claims, its token or ticket."""
+        if forwarded_for and self._flags.active("tars.forwarded-trusted"):
+            peer = forwarded_for
+        return peer in WHITE_LIST or (ticket is not None and self._known(ticket))
 
     def _known(self, ticket: str) -> bool:
         digest = _digest(ticket)
-        return any(
-            self._store.row(f"SELECT uid FROM {table} WHERE digest = ?", digest)  # noqa: S608 - our names
-            for table in ("token", "ticket")
-        )
+        token = self._store.row("SELECT * FROM token WHERE digest = ?", digest)
+        if token is not None:
+            good = token["valid"] and token["expire_time"] >= now()
+            return bool(good) or self._flags.active("tars.expired-accepted")
+        return self._store.row("SELECT uid FROM ticket WHERE digest = ?", digest) is not None
 
     def add_token(self, uid: str, expire_time: str) -> Row:
         """Make a token; its row, with ``token`` in it this once."""

@@ -211,12 +211,11 @@ async def real_manners(
 async def logged_in(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Only who may call: `Access` says who. The forwarded-for header is believed, as recorded."""
+    """Only who may call: `Access` says who."""
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")[0].strip()
-    client = forwarded or request.remote or ""
     ticket = request.query.get("ticket") or request.cookies.get("ticket")
     name = request.path.rpartition("/")[2]
-    allowed = name in OPEN or request.app[ACCESS].allowed(client, ticket)
+    allowed = name in OPEN or request.app[ACCESS].allowed(request.remote or "", forwarded, ticket)
     if not allowed and not request.app[FLAGS].active("tars.anyone-allowed"):
         return envelope({}, 500, _NOT_LOGGED_IN[_language(request)])
     return await handler(request)

@@ -41,6 +41,6 @@ class Parts:
             packages=PackageStore(directory / "packages", database),
             configs=ConfigStore(database),
             templates=Templates(database),
-            access=Access(database),
+            access=Access(database, flags),
             flags=flags,
         )

@@ -217,6 +217,8 @@ class Server:
         """Start it again, when that is due, unless it is stopped before."""
         while True:
             wait_s = max(self._rules.respawn_s, self._limit.wait_s(time.monotonic()))
+            if self._rules.flags.active("tars.no-start-limit"):
+                wait_s = self._rules.respawn_s
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._unwanted.wait(), wait_s)
                 return

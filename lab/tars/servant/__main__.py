@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from lab.faultflags import FaultFlags
 from lab.tars.aio import AsyncCommunicator, AsyncProxy
 from lab.tars.body import Function, Int, Struct, field
 from lab.tars.errors import TarsError
 from lab.tars.managed import Commands, Configuration, read_configuration, run
 from lab.tars.routing import parse_object
 from lab.tars.servant.offers import TestServant
+from lab.tars.server import Limits
 
 
 class HostConfig(Struct, frozen=True):
@@ -45,6 +49,20 @@ async def load_config(configuration: Configuration, file: str) -> str | None:
     return found.text if found.ret == 0 and found.text else None
 
 
+def as_faults_say(configuration: Configuration, faults: FaultFlags) -> Configuration:
+    """The configuration with the limits that faults take away; they hold from the start on."""
+
+    def loosened(limits: Limits) -> Limits:
+        if faults.active("tars.never-overloaded"):
+            limits = replace(limits, queuecap=0)
+        if faults.active("tars.queue-forgives"):
+            limits = replace(limits, queue_timeout_s=math.inf)
+        return limits
+
+    adapters = (replace(one, limits=loosened(one.limits)) for one in configuration.adapters)
+    return replace(configuration, adapters=tuple(adapters))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.tars.servant", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="as a node writes it")
@@ -55,6 +73,7 @@ def main() -> None:
         configuration = read_configuration(given.config.read_text())
     except (OSError, TarsError) as error:
         parser.error(f"--config={given.config}: {error}")
+    configuration = as_faults_say(configuration, FaultFlags(Path(os.environ.get("HOME", "."))))
     servant = TestServant(configuration, given.stamp, lambda file: load_config(configuration, file))
     commands: Commands = {
         "tars.viewversion": lambda _: f"${given.stamp}$",

@@ -24,8 +24,9 @@ from lab.tars.echo_client import (
     Repeated,
 )
 from lab.tars.managed import AdapterConfiguration, Configuration
+from lab.tars.packets import PacketType, Version, answer_frame
 from lab.tars.servant import functions as probe
-from lab.tars.serving import Call, Refusal, Servant, Silence
+from lab.tars.serving import SERVER_DECODE, Call, Refusal, Servant, Silence
 
 _NOTES_KEPT = 100
 #: The largest body that is made on request, bytes.
@@ -70,6 +71,12 @@ class TestServant:
                     raise Silence
                 if self._faults.active("tars.servant-void"):
                     raise Refusal(0)  # a success without results
+                if call.packet.version == Version.TUP and self._faults.active("tars.tup-refused"):
+                    raise Refusal(SERVER_DECODE)
+                if call.packet.packet_type == PacketType.ONE_WAY and self._faults.active(
+                    "tars.oneway-answered"
+                ):
+                    call.peer.send(answer_frame(call.packet))
                 return handler(asked, call)
 
             servant.offer(function, counted)
