@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import jenkins
 
+from blueprints.guarded_xml import XmlRefused
 from lab.jenkins.client import Client
-from lab.jenkins.config_xml import XmlRefused, parse
+from lab.jenkins.config_xml import parse
 from lab.jenkins.defined import State, configuration, look
 from lab.jenkins.drift_rules import MANAGED
 from lab.jenkins.errors import AnswerLost, JenkinsError, NotFound, RequestRefused

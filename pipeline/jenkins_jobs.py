@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from blueprints.errors import ConfigError
+from blueprints.guarded_xml import XmlRefused
 from jobs.apply import delete, not_defined, put
 from jobs.render import SITE, render
 from lab.jenkins.access import Access
 from lab.jenkins.client import Client
-from lab.jenkins.config_xml import XmlRefused
 from lab.jenkins.defined import Compared, look
 from lab.jenkins.drift import KINDS, Difference, Drift, compare
 from pipeline.jenkins_builds import tell

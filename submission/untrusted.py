@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 import yaml
+
+from blueprints import guarded_xml
 
 #: Bytes of a document (a scanner's log, an output.xml) at most.
 DOCUMENT = 64 * 1024 * 1024
@@ -24,8 +25,7 @@ DOCUMENT = 64 * 1024 * 1024
 YAML_DOCUMENT = 1024 * 1024
 #: How deep a document may be nested.
 DEPTH = 64
-#: Elements of an XML document, nodes of a YAML one, at most.
-ELEMENTS = 1_000_000
+#: Nodes of a YAML document at most.
 NODES = 50_000
 #: An archive: members, bytes of all of them unpacked, and how much smaller they may lie in it.
 MEMBERS = 2_000
@@ -62,37 +62,11 @@ def parse_json(data: bytes) -> Any:
 
 
 def parse_xml(data: bytes) -> ElementTree.Element:
-    """An XML document's root. Raises `Unacceptable`, also for any document type declaration:
-    that is where entities come from, and nothing that we read has one."""
-    builder = ElementTree.TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    depth = elements = 0
-
-    def begin(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, elements
-        depth, elements = depth + 1, elements + 1
-        if depth > DEPTH or elements > ELEMENTS:
-            raise Unacceptable(f"XML with more than {DEPTH} levels or {ELEMENTS} elements")
-        builder.start(name, attributes)
-
-    def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(name)
-
-    def refuse(*_: object) -> None:
-        raise Unacceptable("XML with a document type declaration")
-
-    parser.StartElementHandler = begin
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
+    """An XML document's root, without entities. Raises `Unacceptable`."""
     try:
-        parser.Parse(data, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise Unacceptable(f"not well-formed XML: {error}") from None
-    return builder.close()
+        return guarded_xml.parse(data, levels=DEPTH)
+    except guarded_xml.XmlRefused as error:
+        raise Unacceptable(str(error)) from None
 
 
 def parse_yaml(data: bytes) -> Any:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from blueprints.guarded_xml import XmlRefused
 from lab.jenkins.access import job_path
 from lab.jenkins.client import Client
-from lab.jenkins.config_xml import XmlRefused
 from lab.jenkins.drift import Drift, compare
 from lab.jenkins.errors import JenkinsError, NotFound
 

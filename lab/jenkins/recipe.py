@@ -22,6 +22,8 @@ from lab.session import Lab
 SUITE_LABEL = "iec4"
 #: What the embedded Jenkins needs of the suite; nothing else of it travels.
 MODULES = (
+    "blueprints/__init__.py",
+    "blueprints/guarded_xml.py",
     "lab/__init__.py",
     "lab/child.py",
     "lab/faultflags.py",

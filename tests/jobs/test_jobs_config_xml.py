@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.jenkins.config_xml import DEEPEST, MOST_BYTES, MOST_ELEMENTS, XmlRefused, parse
+from blueprints.guarded_xml import LEVELS, XmlRefused
+from lab.jenkins.config_xml import MOST_BYTES, MOST_ELEMENTS, parse
 
 BOMB = """<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>"""
 
@@ -19,8 +20,8 @@ BOMB = """<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;
         (BOMB, "document type"),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "document type"),
         ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "document type"),
-        ("<a>&x;</a>", "not well-formed: undefined entity"),
-        ("<a" + "><a" * DEEPEST + "/>" + "</a>" * DEEPEST, "deeper than"),
+        ("<a>&x;</a>", "not well-formed XML: undefined entity"),
+        ("<a" + "><a" * LEVELS + "/>" + "</a>" * LEVELS, "levels"),
         ("<a>" + "<b/>" * MOST_ELEMENTS + "</a>", "more than"),
         ("<a>" + " " * MOST_BYTES + "</a>", "at most"),
         ("", "not well-formed"),

@@ -16,11 +16,11 @@ import pytest
 
 from blueprints import model
 from blueprints.errors import ConfigError
+from blueprints.guarded_xml import parse as parse_job
 from jobs.lint import PACKAGES, PLUGINS, STEPS, problems
 from jobs.render import SITE, render
 from lab.jenkins.drift import compare
 from lab.jenkins.embedded.saving import saved
-from lab.jenkins.embedded.xmltree import parse as parse_job
 from tests.jobs.command_line import parsed
 
 ROOT = Path(__file__).parents[2]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from blueprints.guarded_xml import parse
 from lab.jenkins.embedded.api_builds import BuildsApi, causes, values
 from lab.jenkins.embedded.controller import Controller
 from lab.jenkins.embedded.exports import Exported, whole
@@ -13,7 +14,6 @@ from lab.jenkins.embedded.jobconfig import JobConfig, Parameter
 from lab.jenkins.embedded.queueing import QueueItem, now_ms
 from lab.jenkins.embedded.shapes import FREESTYLE
 from lab.jenkins.embedded.store import BuildRow, ItemRow
-from lab.jenkins.embedded.xmltree import parse
 
 _ALL_VIEW = "hudson.model.AllView"
 _LIST_VIEW = "hudson.model.ListView"

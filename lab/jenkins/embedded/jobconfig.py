@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from blueprints.guarded_xml import XmlRefused, parse
 from lab.jenkins.embedded.shapes import FOLDER, FREESTYLE, PIPELINE
-from lab.jenkins.embedded.xmltree import BadXml, parse
 
 _PREFIX = "hudson.model."
 _DISCARDER = "jenkins.model.BuildDiscarderProperty"
@@ -68,10 +68,10 @@ class JobConfig:
 
     @classmethod
     def of(cls, xml: str | bytes) -> JobConfig:
-        """Read a document. Raises `BadXml`, for an unknown kind of item too."""
+        """Read a document. Raises `XmlRefused`, for an unknown kind of item too."""
         root = parse(xml.encode() if isinstance(xml, str) else xml)
         if root.tag not in CLASSES:
-            raise BadXml(f"no item is called {root.tag}")
+            raise XmlRefused(f"no item is called {root.tag}")
         return cls(root)
 
     @property

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from aiohttp import web
 
+from blueprints.guarded_xml import XmlRefused, parse
 from lab.jenkins.embedded import pages
 from lab.jenkins.embedded.api import PERMALINKS, Api
 from lab.jenkins.embedded.api_builds import BuildsApi
@@ -20,7 +21,7 @@ from lab.jenkins.embedded.request import Ask, empty, moved, plain, xml
 from lab.jenkins.embedded.saving import saved, saved_view
 from lab.jenkins.embedded.shapes import FOLDER
 from lab.jenkins.embedded.store import ItemRow, parent_of
-from lab.jenkins.embedded.xmltree import BadXml, as_posted, parse
+from lab.jenkins.embedded.xmltree import as_posted
 
 _UNSAFE = "?*/\\%!@#$^&|<>[]:;"
 _SCHEDULE = re.compile(r"<spec>[^<]*</spec>")
@@ -101,7 +102,7 @@ class JobRoutes:
         """What is kept of a posted item. Raises `pages.Refused`."""
         try:
             root = JobConfig.of(body).root
-        except BadXml:
+        except XmlRefused:
             raise pages.oops() from None
         if self._controller.faults.active("jenkins.definition-changed"):
             for command in root.iter("command"):
@@ -125,7 +126,7 @@ class JobRoutes:
     async def _put_view(self, ask: Ask, folder: str, name: str) -> None:
         try:
             root = parse(await ask.request.read())
-        except BadXml:
+        except XmlRefused:
             raise pages.oops() from None
         self._store.put_view(folder, name, saved_view(root))
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from lab.jenkins.embedded.xmltree import parse
+from blueprints.guarded_xml import parse
 
 _CASE = "hudson.tasks.junit.CaseResult"
 
 
 def report(files: Iterable[Path]) -> dict[str, Any]:
-    """The report over files, as JSON. Raises `xmltree.BadXml` for one that is no XML."""
+    """The report over files, as JSON. Raises `XmlRefused` for one that is no XML."""
     suites = [suite for file in files for suite in _suites(parse(file.read_bytes()))]
     cases = [case for suite in suites for case in suite["cases"]]
     count = {

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from blueprints.guarded_xml import XmlRefused
 from lab.jenkins.embedded import console, junit
 from lab.jenkins.embedded.building import Running
 from lab.jenkins.embedded.patterns import matching
-from lab.jenkins.embedded.xmltree import BadXml
 
 #: The file in a build's directory that has its test report.
 REPORT = "junit.json"
@@ -71,7 +71,7 @@ async def record_tests(build: Running, pattern: str, *, allow_empty: bool) -> No
         await build.node.fetch(build.workspace, names, Path(scratch))
         try:
             report = junit.report(Path(scratch, name) for name in names)
-        except (BadXml, ValueError) as error:
+        except (XmlRefused, ValueError) as error:
             build.console.line(f"ERROR: a test report cannot be read: {error}")
             build.worsen("FAILURE")
             return

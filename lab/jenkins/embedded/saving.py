@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
+from blueprints.guarded_xml import parse
 from lab.jenkins.embedded.shapes import FOLDER, SHAPES, Shape
-from lab.jenkins.embedded.xmltree import indented, parse
+from lab.jenkins.embedded.xmltree import indented
 
 _PROLOG = "<?xml version='1.1' encoding='UTF-8'?>"
 

@@ -1,4 +1,4 @@
-"""XML from outside, read safely, and the two ways in which Jenkins writes it back.
+"""The two ways in which Jenkins writes XML from outside back.
 
 A document that was posted is stored as it is, written anew by Java's identity transform
 (`as_posted`). `saved` has what Jenkins' own serialiser, XStream, would write.
@@ -6,52 +6,10 @@ A document that was posted is stored as it is, written anew by Java's identity t
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
-
-#: Deeper documents are refused; Jenkins' own are below 20.
-MAX_DEPTH = 100
+from xml.etree.ElementTree import Element
 
 _XML_1_0 = '<?xml version="1.0" encoding="UTF-8"?>'
 _BEYOND_BMP = 0xFFFF
-
-
-class BadXml(ValueError):
-    """The text is no XML document that is taken here."""
-
-
-def parse(data: bytes) -> Element:
-    """The document's root. Raises `BadXml`; entities, DTDs and deep nesting are refused."""
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-    depth = 0
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise BadXml(f"more than {MAX_DEPTH} elements deep")
-        builder.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(tag)
-
-    def refuse(*_: object) -> None:
-        raise BadXml("a document type declaration is not taken")
-
-    parser.buffer_text = True
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(data, True)
-        root: Element = builder.close()
-    except (expat.ExpatError, AssertionError) as error:
-        raise BadXml(str(error)) from None
-    return root
 
 
 def as_posted(root: Element) -> str:
