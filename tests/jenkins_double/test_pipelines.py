@@ -294,7 +294,8 @@ def of_pipeline(log: str) -> list[str]:
 
 def test_what_a_stopped_step_started_has_time_to_clean_up(master: Master) -> None:
     """Its shell ends at once, and a silent command below it later: what follows waits for it."""
-    step = 'sh -c "trap \\"sleep 1; echo cleaned >said; exit\\" TERM; touch ready; sleep 60 & wait"'
+    waiting = 'sh -c \\"touch ready; exec sleep 60\\" & wait'
+    step = f'sh -c "trap \\"sleep 1; echo cleaned >said; exit\\" TERM; {waiting}"'
     script = """pipeline {
         agent any
         stages {
