@@ -50,22 +50,20 @@ class Peer:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self.inbox = Inbox()
-        self.unsent = b""
+        self.unsent = bytearray()
 
     def send(self, frames: memoryview | bytes) -> None:
         """Send, or keep what the peer does not take yet. Raises OSError."""
-        if self.unsent:
-            self.unsent += bytes(frames)
-            return
         gone = 0
-        with suppress(BlockingIOError):
-            gone = self.socket.send(frames)
-        self.unsent = bytes(frames[gone:])
+        if not self.unsent:
+            with suppress(BlockingIOError):
+                gone = self.socket.send(frames)
+        self.unsent += frames[gone:]
 
     def go_on(self) -> None:
         """Send what was kept. Raises OSError."""
-        kept, self.unsent = self.unsent, b""
-        self.send(kept)
+        with suppress(BlockingIOError):
+            del self.unsent[: self.socket.send(self.unsent)]
 
 
 class EchoServer:

@@ -31,7 +31,7 @@ class Connection:
         self._stamp = Stamp(request, flights.capacity)
         self._no_delay = no_delay
         self._socket: socket.socket | None = None
-        self._unsent = b""
+        self._unsent = bytearray()
         self._next_attempt = 0
 
     def open(self, timeout: float) -> None:
@@ -76,11 +76,11 @@ class Connection:
         frames = self._stamp.frames_with(ids)
         self.sent += len(ids)
         if self._unsent:
-            self._unsent += frames.tobytes()
+            self._unsent += frames.data.cast("B")
             return True
         gone = self._write(frames.data.cast("B"))
         if gone < frames.nbytes:
-            self._unsent = frames.reshape(-1)[gone:].tobytes()
+            self._unsent += frames.data.cast("B")[gone:]
             return True
         return False
 
@@ -92,7 +92,7 @@ class Connection:
                 raise OSError(code, os.strerror(code))
             self._opened()
         if self._unsent:
-            self._unsent = self._unsent[self._write(memoryview(self._unsent)) :]
+            del self._unsent[: self._write(self._unsent)]
 
     def read(self) -> bool:
         """Take what has come; False when that is nothing. Raises OSError, also at the end."""
@@ -111,7 +111,7 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
         self._socket = None
-        self._unsent = b""
+        self._unsent.clear()
         self.is_open = False
         self.inbox = Inbox()
 
@@ -120,7 +120,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._no_delay)
         self.is_open = True
 
-    def _write(self, data: memoryview) -> int:
+    def _write(self, data: memoryview | bytearray) -> int:
         assert self._socket is not None, "only connections that are there are written to"
         self.writes += 1
         try:

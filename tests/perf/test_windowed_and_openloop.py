@@ -72,6 +72,29 @@ def test_an_open_loop_offers_its_rate_whatever_happens() -> None:
     assert result.window_s == pytest.approx(0.3)
 
 
+def test_a_stepped_rate_gives_a_window_for_each() -> None:
+    with echo_process("echo") as echo:
+        engine = OpenLoopEngine([echo.address], echo_call())
+        results = list(engine.steps(OPEN, [500, 1000]))
+    assert [result.began for result in results] == [150, 300]
+    assert [result.plan.offered_rate for result in results] == pytest.approx([500, 1000])
+
+
+def test_what_a_server_does_not_take_at_once_waits_for_it() -> None:
+    def stall_once(request: RequestPacket) -> bytes:
+        if faulty.faults == 1:
+            faulty.over.wait(0.6)
+        return good(request)
+
+    faulty = Faulty(stall_once, every=2)
+    plan = replace(OPEN, users=1, interval_s=0.002, timeout_s=5)
+    with faulty_echo(faulty) as address:
+        # 9 MB of requests are more than the kernel keeps for a server that does not read.
+        result = OpenLoopEngine([address], echo_call("x" * 60_000)).run(plan)
+    assert result.failures == {}
+    assert result.succeeded == 150
+
+
 def test_only_the_window_counts_and_its_seconds_are_told() -> None:
     plan = replace(OPEN, warm_up_s=0.2, window_s=1.2, interval_s=0.004)
     with echo_process("echo") as echo:
