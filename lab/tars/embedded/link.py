@@ -7,20 +7,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from lab.tars.aio import AsyncProxy, AsyncTarsClient
 from lab.tars.body import Function, Struct, decode_body, encode_body
-from lab.tars.errors import CallFailed, ConnectionLost, NoAnswer
-from lab.tars.framing import FrameSplitter
-from lab.tars.packets import PUSH_ID, PacketType, ResponsePacket, request
+from lab.tars.connection import Answered, Connection, Sent
+from lab.tars.errors import ConnectionLost
+from lab.tars.packets import ResponsePacket
 
 A = TypeVar("A", bound=Struct)
 R = TypeVar("R", bound=Struct)
 
 _READ_SIZE = 64 * 1024
 _CONNECT_TIMEOUT_S = 3.0
+#: How long a call may take, and how long an answer that nobody waits for is expected.
+_TIMEOUT_S = 3.0
 
 
 class Link:
-    """One connection. ``on_push`` gets what the master sends unasked."""
+    """One TCP connection, for as long as it lasts. ``on_push`` gets what comes unasked.
+
+    Unlike an `AsyncTarsClient` it never connects again: who registers on a connection must know
+    when that has ended (`listen`). What is sent leaves in order.
+    """
 
     def __init__(
         self,
@@ -32,8 +39,8 @@ class Link:
         self._writer = writer
         self._on_push = on_push
         self._peer = "{}:{}".format(*writer.get_extra_info("peername")[:2])
-        self._last_id = PUSH_ID
-        self._waiting: dict[int, asyncio.Future[ResponsePacket]] = {}
+        self._connection = Connection(self._peer)
+        self._waiting: dict[int, asyncio.Future[Answered]] = {}
 
     @classmethod
     async def open(
@@ -45,17 +52,15 @@ class Link:
 
     async def listen(self) -> None:
         """Read until the connection ends; raises `MalformedTars`."""
-        frames = FrameSplitter()
         with suppress(ConnectionError):
             while data := await self._reader.read(_READ_SIZE):
-                for frame in frames.feed(data):
-                    self._take(ResponsePacket.from_frame(frame))
-
-    def _take(self, packet: ResponsePacket) -> None:
-        if packet.request_id == PUSH_ID:
-            self._on_push(packet)
-        elif (waiting := self._waiting.get(packet.request_id)) and not waiting.done():
-            waiting.set_result(packet)
+                for event in self._connection.receive(data):
+                    if not isinstance(event, Answered):
+                        self._on_push(event.packet)
+                        continue
+                    waiting = self._waiting.get(event.sent.request_id)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(event)
 
     def close(self) -> None:
         """End the connection; who waits for an answer is told so."""
@@ -64,9 +69,8 @@ class Link:
             if not waiting.done():
                 waiting.set_exception(ConnectionLost(f"the connection to {self._peer} has ended"))
 
-    @classmethod
+    @staticmethod
     async def ask(
-        cls,
         address: tuple[str, int],
         servant: str,
         function: Function[A, R],
@@ -74,49 +78,44 @@ class Link:
         *,
         timeout: float,
     ) -> R:
-        """One call on a connection of its own; raises `OSError`, `TarsError`."""
-        link = await cls.open(address, lambda _: None)
-        listening = asyncio.create_task(link.listen())
-        try:
-            return await link.call(servant, function, arguments, timeout=timeout)
-        finally:
-            link.close()
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        """One call on a connection of its own; raises `TarsError`."""
+        async with AsyncTarsClient(address, timeout=timeout) as client:
+            return await AsyncProxy(client, servant).invoke(function, arguments)
 
     def tell(
         self, servant: str, function: Function[A, R], arguments: A, *, one_way: bool = False
-    ) -> int:
-        """Send a request and wait for nothing; requests arrive in order. Returns its id."""
-        self._last_id += 1
-        kind = PacketType.ONE_WAY if one_way else PacketType.NORMAL
+    ) -> None:
+        """Send a request and wait for nothing."""
         body = encode_body(arguments)
-        packet = request(self._last_id, servant, function.name, body, packet_type=kind)
-        self._writer.write(packet.to_frame())
-        return self._last_id
+        if one_way:
+            self._writer.write(self._connection.one_way(servant, function.name, body))
+        else:
+            self._send(servant, function.name, body, _TIMEOUT_S)
 
     async def call(
-        self, servant: str, function: Function[A, R], arguments: A, *, timeout: float = 3.0
+        self,
+        servant: str,
+        function: Function[A, R],
+        arguments: A,
+        *,
+        timeout: float = _TIMEOUT_S,
     ) -> R:
         """Call and return the results; raises `TarsError`, after ``timeout`` s at the latest."""
-        request_id = self.tell(servant, function, arguments)
+        sent = self._send(servant, function.name, encode_body(arguments), timeout)
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = waiting
+        self._waiting[sent.request_id] = waiting
         try:
-            answer = await asyncio.wait_for(waiting, timeout)
+            _, answer = await asyncio.wait_for(waiting, timeout)
         except TimeoutError:
-            raise NoAnswer(
-                f"{servant}.{function.name} was not answered",
-                expected=f"an answer within {timeout:g} s",
-            ) from None
+            raise sent.unanswered() from None
         finally:
-            del self._waiting[request_id]
-        if answer.ret != 0:
-            raise CallFailed.of(
-                answer.ret,
-                servant=servant,
-                function=function.name,
-                endpoint=self._peer,
-                description=answer.result_desc or "",
-            )
-        return decode_body(function.results, answer.body)
+            del self._waiting[sent.request_id]
+            self._connection.give_up(sent.request_id)
+        return decode_body(function.results, sent.body_of(answer))
+
+    def _send(self, servant: str, function: str, body: bytes, timeout: float) -> Sent:
+        now = asyncio.get_running_loop().time()
+        self._connection.expired(now)  # answers that never came, and nobody waited for
+        sent, frame = self._connection.request(servant, function, body, now=now, timeout=timeout)
+        self._writer.write(frame)
+        return sent
