@@ -9,7 +9,7 @@ from tests.classroom.replay import ReplayServer, TlsFiles, make_tls_files
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
-    return make_tls_files(tmp_path_factory.mktemp("tls"), "127.0.0.1", "127.0.0.2")
+    return make_tls_files(tmp_path_factory.mktemp("tls"), "127.0.0.1")
 
 
 @pytest.fixture

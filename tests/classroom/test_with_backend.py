@@ -1,4 +1,4 @@
-"""The clients against the embedded backend, which runs as a process of its own on 127.0.0.2."""
+"""The clients against the embedded backend, which runs as a process of its own."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from lab.classroom.token import Role
 from lab.errors import WaitTimeout
 from lab.faultflags import DIRECTORY
 from lab.wait import wait_for
-from tests.classroom.backend import Backend, running_backend
-from tests.classroom.replay import TlsFiles
+from tests.classroom_backend.running import Backend, running_backend
 
 
 @pytest.fixture(scope="module")
-def backend(tls: TlsFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    with running_backend(tls, tmp_path_factory.mktemp("home")) as backend:
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    with running_backend(tmp_path_factory.mktemp("home")) as backend:
         yield backend
 
 

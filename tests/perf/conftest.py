@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.classroom.backend import Backend, running_backend
-from tests.classroom.replay import make_tls_files
+from tests.classroom_backend.running import Backend, running_backend
 
 
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    tls = make_tls_files(tmp_path_factory.mktemp("tls"), "127.0.0.2")
-    with running_backend(tls, tmp_path_factory.mktemp("home")) as backend:
+    with running_backend(tmp_path_factory.mktemp("home")) as backend:
         yield backend
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from lab.wait import wait_for
 from perf.load import LoadResult
-from tests.classroom.backend import Backend
+from tests.classroom_backend.running import Backend
 from tests.perf.conftest import write_lab
 
 
@@ -89,7 +89,7 @@ def test_joins_within_their_limits_pass_with_measurements_and_raw_figures(
 def test_slow_joins_fail_by_their_percentile(
     run_directory: Path, classroom_lab: Path, classroom: Backend
 ) -> None:
-    with classroom.faulty("classroom.join-slow"):
+    with classroom.fault("classroom.join-slow"):
         done = perf_run(run_directory, classroom_lab, "SAAS-20")
     assert done.returncode == 1
     result = result_of(run_directory, "SAAS-20")
