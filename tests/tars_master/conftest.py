@@ -21,6 +21,17 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         running.close()
 
 
+@pytest.fixture(scope="module")
+def lone_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A master without nodes."""
+    master = Platform(tmp_path_factory.mktemp("lone-master"))
+    try:
+        master.start_master()
+        yield master
+    finally:
+        master.close()
+
+
 @pytest.fixture
 def application(request: pytest.FixtureRequest) -> str:
     """A name that no other test uses."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lab.secrets import MASK, redactor
@@ -14,93 +14,94 @@ from tests.tars_master.platforms import Platform
 REFUSED = "You have not been login"
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A master without nodes."""
-    master = Platform(tmp_path_factory.mktemp("guarded"))
-    try:
-        master.start_master()
-        yield master
-    finally:
-        master.close()
-
-
 def client(
-    guarded: Platform, *, ticket: str | None = None, forwarded_for: str | None = None
+    lone_master: Platform, *, ticket: str | None = None, forwarded_for: str | None = None
 ) -> TarsWeb:
     """A client from an address that is on no white list."""
-    origin = Origin(address=f"{guarded.network}.9", forwarded_for=forwarded_for)
-    return TarsWeb(guarded.web.url, ticket=ticket, origin=origin, timeout=10)
+    origin = Origin(address=f"{lone_master.network}.9", forwarded_for=forwarded_for)
+    return TarsWeb(lone_master.web.url, ticket=ticket, origin=origin, timeout=10)
 
 
-def test_another_address_of_the_loopback_needs_a_token(guarded: Platform) -> None:
-    with client(guarded) as stranger, pytest.raises(WebRefused, match=REFUSED):
+def test_another_address_of_the_loopback_needs_a_token(lone_master: Platform) -> None:
+    with client(lone_master) as stranger, pytest.raises(WebRefused, match=REFUSED):
         stranger.nodes()
-    assert guarded.web.nodes() == []
+    assert lone_master.web.nodes() == []
 
 
 @pytest.mark.parametrize("prefix", ["/api", PAGES])
-def test_a_token_lets_in_under_either_prefix(guarded: Platform, prefix: str) -> None:
-    token = guarded.web.users.add_token("ci", "2099-01-01 00:00:00")
-    origin = Origin(address=f"{guarded.network}.9")
-    with TarsWeb(guarded.web.url, ticket=token.token, prefix=prefix, origin=origin) as known:
+def test_a_token_lets_in_under_either_prefix(lone_master: Platform, prefix: str) -> None:
+    token = lone_master.web.users.add_token("ci", "2099-01-01 00:00:00")
+    origin = Origin(address=f"{lone_master.network}.9")
+    with TarsWeb(lone_master.web.url, ticket=token.token, prefix=prefix, origin=origin) as known:
         assert known.nodes() == []
-    with client(guarded, ticket="made-up-token") as wrong, pytest.raises(WebRefused, match=REFUSED):
+    with (
+        client(lone_master, ticket="made-up-token") as wrong,
+        pytest.raises(WebRefused, match=REFUSED),
+    ):
         wrong.nodes()
 
 
-def test_a_log_in_gives_a_ticket(guarded: Platform) -> None:
-    users = guarded.web.users
+def test_a_ticket_may_come_as_a_cookie(lone_master: Platform) -> None:
+    token = lone_master.web.users.add_token("ci", "2099-01-01 00:00:00").token
+    url = f"{lone_master.web.url}/api/node_list"
+    for cookies, data in (({}, {}), ({"ticket": token}, [])):
+        transport = httpx.HTTPTransport(local_address=f"{lone_master.network}.9")
+        with httpx.Client(transport=transport, cookies=cookies) as browser:
+            assert browser.get(url).json()["data"] == data
+
+
+def test_a_log_in_gives_a_ticket(lone_master: Platform) -> None:
+    users = lone_master.web.users
     assert users.login_enabled()
     users.set_admin_password("made-up-password")
     with pytest.raises(WebRefused, match="Can not set admin user password"):
         users.set_admin_password("made-up-password-2")
-    with client(guarded) as stranger:
+    with client(lone_master) as stranger:
         with pytest.raises(WebRefused, match="Incorrect password"):
             stranger.users.log_in("admin", "made-up-wrong")
         ticket = stranger.users.log_in("admin", "made-up-password")
-    with client(guarded, ticket=ticket) as known:
+    with client(lone_master, ticket=ticket) as known:
         assert known.nodes() == []
 
 
-def test_what_the_real_one_gets_wrong(guarded: Platform) -> None:
+def test_what_the_real_one_gets_wrong(lone_master: Platform) -> None:
     """A claimed address is believed; tokens are accepted when expired, and when switched off.
 
     Here these are faults: without them, neither lets anybody in.
     """
-    with client(guarded, forwarded_for="127.0.0.1") as liar:
+    with client(lone_master, forwarded_for="127.0.0.1") as liar:
         with pytest.raises(WebRefused, match=REFUSED):
             liar.nodes()
-        with guarded.fault("tars.forwarded-trusted"):
+        with lone_master.fault("tars.forwarded-trusted"):
             assert liar.nodes() == []
     with (
-        guarded.fault("tars.forwarded-trusted"),
-        client(guarded, forwarded_for="192.0.2.7") as honest,
+        lone_master.fault("tars.forwarded-trusted"),
+        client(lone_master, forwarded_for="192.0.2.7") as honest,
         pytest.raises(WebRefused),
     ):
         honest.nodes()
-    expired = guarded.web.users.add_token("old", "2020-01-01 00:00:00")
-    switched_off = guarded.web.users.add_token("off", "2099-01-01 00:00:00")
-    guarded.web.users.switch_token(switched_off, valid=False)
+    expired = lone_master.web.users.add_token("old", "2020-01-01 00:00:00")
+    switched_off = lone_master.web.users.add_token("off", "2099-01-01 00:00:00")
+    lone_master.web.users.switch_token(switched_off, valid=False)
     for token in (expired, switched_off):
-        with client(guarded, ticket=token.token) as known:
+        with client(lone_master, ticket=token.token) as known:
             with pytest.raises(WebRefused, match=REFUSED):
                 known.nodes()
-            with guarded.fault("tars.expired-accepted"):
+            with lone_master.fault("tars.expired-accepted"):
                 assert known.nodes() == []
 
 
-def test_a_deleted_token_lets_nobody_in(guarded: Platform) -> None:
-    token = guarded.web.users.add_token("gone", "2099-01-01 00:00:00")
-    guarded.web.users.delete_token(token)
-    with client(guarded, ticket=token.token) as known, pytest.raises(WebRefused, match=REFUSED):
+def test_a_deleted_token_lets_nobody_in(lone_master: Platform) -> None:
+    token = lone_master.web.users.add_token("gone", "2099-01-01 00:00:00")
+    lone_master.web.users.delete_token(token)
+    with client(lone_master, ticket=token.token) as known, pytest.raises(WebRefused, match=REFUSED):
         known.nodes()
 
 
-def test_tokens_are_not_shown(guarded: Platform) -> None:
-    token = guarded.web.users.add_token("shy", "2099-01-01 00:00:00")
+def test_tokens_are_not_shown(lone_master: Platform) -> None:
+    token = lone_master.web.users.add_token("shy", "2099-01-01 00:00:00")
     assert token.token not in repr(token)
     assert redactor.text(f"it is {token.token}") == f"it is {MASK}"
-    database = guarded.master_home / ".iec4" / "tars-master"
+    database = lone_master.master_home / ".iec4" / "tars-master"
     for file in Path(database).glob("tars.db*"):
         assert token.token.encode() not in file.read_bytes()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from lab.tars.body import decode_body
 from lab.tars.deployment import echo_on
@@ -33,17 +30,6 @@ def recorded(*texts: Any) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A master without nodes."""
-    master = Platform(tmp_path_factory.mktemp("asked"))
-    try:
-        master.start_master()
-        yield master
-    finally:
-        master.close()
-
-
 def answers_as_recorded(platform: Platform, exchanges: list[dict[str, Any]]) -> int:
     for one in exchanges:
         answer = answered(platform.registry, bytes.fromhex(one["request_hex"]))
@@ -51,20 +37,20 @@ def answers_as_recorded(platform: Platform, exchanges: list[dict[str, Any]]) -> 
     return len(exchanges)
 
 
-def test_configuration_files_are_fetched_as_recorded(asked: Platform) -> None:
+def test_configuration_files_are_fetched_as_recorded(lone_master: Platform) -> None:
     """Before there is one, with the application's in it, and without it again."""
-    spec = echo_on(asked.web, "127.0.0.1", application="Demo")
+    spec = echo_on(lone_master.web, "127.0.0.1", application="Demo")
     for node in ("127.0.0.1", "127.0.0.2"):
-        asked.web.deploy(replace(spec, node_name=node))
-    answers = answers_as_recorded(asked, recorded("ping", "", []))
+        lone_master.web.deploy(replace(spec, node_name=node))
+    answers = answers_as_recorded(lone_master, recorded("ping", "", []))
 
-    configs = asked.web.configs
+    configs = lone_master.web.configs
     common = configs.add_to_application("Demo", "app.conf", COMMON)
     file = configs.add_to_server("Demo", "EchoServer", "echo.conf", FILE)
     reference = configs.refer(file.id, common.id)
-    answers += answers_as_recorded(asked, recorded(MERGED, ["echo.conf"]))
+    answers += answers_as_recorded(lone_master, recorded(MERGED, ["echo.conf"]))
     configs.refer_no_more(reference)
-    answers += answers_as_recorded(asked, recorded(FILE))
+    answers += answers_as_recorded(lone_master, recorded(FILE))
     assert answers == len(ASKED)
 
     # What only one node has: a caller's node is in its request's context.
@@ -72,12 +58,12 @@ def test_configuration_files_are_fetched_as_recorded(asked: Platform) -> None:
     configs.update(own.id, "<own/>", "for one node")
     for exchange in recorded(FILE):
         context = dict(exchange["request_fields"]["context"]["map"])
-        packet = answered(asked.registry, bytes.fromhex(exchange["request_hex"]))
+        packet = answered(lone_master.registry, bytes.fromhex(exchange["request_hex"]))
         got = decode_body(Config, ResponsePacket.from_frame(packet).body).config
         there = context["node_name"] == "127.0.0.2"
         assert got == (f"{FILE}\r\n\r\n<own/>" if there else FILE)
 
 
-def test_it_is_found_by_name(asked: Platform) -> None:
-    [place] = resolve(asked.registry, CONFIG)
-    assert (place.host, place.port) == asked.registry
+def test_it_is_found_by_name(lone_master: Platform) -> None:
+    [place] = resolve(lone_master.registry, CONFIG)
+    assert (place.host, place.port) == lone_master.registry

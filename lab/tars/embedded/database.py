@@ -172,13 +172,15 @@ class Database(TaskTable):
 
     def change_server(self, server_id: str, changes: Mapping[str, object]) -> None:
         """Change what a server is deployed with: of ``changes`` the `CHANGEABLE` ones."""
-        wanted = {name: changes[name] for name in CHANGEABLE if name in changes}
-        assignments = "".join(f"{name} = ?, " for name in wanted)
+        self._change("server", server_id, {k: changes[k] for k in CHANGEABLE if k in changes})
+
+    def _change(self, table: str, number: str, changes: Mapping[str, object]) -> None:
+        assignments = "".join(f"{name} = ?, " for name in changes)
         self.write(
-            f"UPDATE server SET {assignments}posttime = ? WHERE id = ?",  # noqa: S608 - our names
-            *wanted.values(),
+            f"UPDATE {table} SET {assignments}posttime = ? WHERE id = ?",  # noqa: S608 - our names
+            *changes.values(),
             now(),
-            server_id,
+            number,
         )
 
     def set_flow(self, application: str, server_name: str, node_name: str, state: str) -> None:
@@ -265,13 +267,7 @@ class Database(TaskTable):
     def change_adapter(self, adapter_id: str, changes: Mapping[str, object]) -> None:
         """Change an adapter: of ``changes`` the `ADAPTER_COLUMNS`."""
         wanted = {name: changes[name] for name in ADAPTER_COLUMNS if name in changes}
-        assignments = "".join(f"{name} = ?, " for name in wanted)
-        self.write(
-            f"UPDATE adapter SET {assignments}posttime = ? WHERE id = ?",  # noqa: S608 - our names
-            *wanted.values(),
-            now(),
-            adapter_id,
-        )
+        self._change("adapter", adapter_id, wanted)
 
     def delete_adapter(self, adapter_id: str) -> bool:
         """Forget an adapter; whether there was one."""

@@ -8,7 +8,7 @@ own status shows 6 while items still run: a task has ended when each of its item
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import cached_property
 
 from lab.tars.web.answers import (
     Adapter,
@@ -72,24 +72,21 @@ class TarsWeb(Servers, Releases):
     tasks are called on it, the other subjects on its parts.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        ticket: str | None = None,
-        ca: Path | None = None,
-        timeout: float = 35.0,
-        prefix: str = API,
-        origin: Origin | None = None,
-        pace: Pace | None = None,
-    ) -> None:
-        super().__init__(
-            url, ticket=ticket, ca=ca, timeout=timeout, prefix=prefix, origin=origin, pace=pace
-        )
-        self.configs = Configs(self)
-        self.templates = Templates(self)
-        self.scaling = Scaling(self)
-        self.users = Users(self)
+    @cached_property
+    def configs(self) -> Configs:
+        return Configs(self)
+
+    @cached_property
+    def templates(self) -> Templates:
+        return Templates(self)
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        return Scaling(self)
+
+    @cached_property
+    def users(self) -> Users:
+        return Users(self)
 
     def __enter__(self) -> TarsWeb:
         return self
