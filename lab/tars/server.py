@@ -94,6 +94,7 @@ class _Connection(asyncio.Protocol):
         self._splitter = FrameSplitter(max_frame=adapter.limits.max_frame)
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
+        self._reading = False
         self._on_close: list[Callable[[], None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,11 +118,14 @@ class _Connection(asyncio.Protocol):
             _log.warning("%s: %s", self.host, error)
             self._adapter.garbage_from(self)
             return
+        self._reading = True
         self._adapter.arrived([Call(packet, self) for packet in packets])
+        self._reading = False
+        self.flush()
 
     def send(self, frame: bytes) -> None:
-        """Answers of one turn of the loop leave in one write."""
-        if not self._out:
+        """Answers to one read, or of one turn of the loop, leave in one write."""
+        if not self._out and not self._reading:
             asyncio.get_running_loop().call_soon(self.flush)
         self._out.append(frame)
 

@@ -361,3 +361,19 @@ def test_our_client_speaks_every_version_to_it(version: Version) -> None:
         with pytest.raises(CallFailed, match="made-up error") as refused:
             client.call(OBJECT, "raise", encode_body(Ms(4)))
         assert refused.value.code == -77
+
+
+def test_a_second_small_answer_does_not_wait_for_an_acknowledgement() -> None:
+    """With Nagle's algorithm it would, for the 40 ms that the receiver delays that."""
+    with (
+        running_server({OBJECT: recorded_servant()}) as running,
+        TarsClient(running.address) as client,
+    ):
+        waits = []
+        for _ in range(10):
+            first, second = (client.send(OBJECT, "sleepMs", call_of(ms)) for ms in (1, 6))
+            client.receive(first)
+            started = time.monotonic()
+            client.receive(second)
+            waits.append(time.monotonic() - started)
+        assert sorted(waits)[5] < 0.03
