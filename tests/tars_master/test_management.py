@@ -218,10 +218,9 @@ def test_sets_divide_look_ups(platform: Platform, application: str) -> None:
 def test_packages_have_a_default_and_go(platform: Platform, application: str) -> None:
     web = platform.web
     uploaded = [upload(web, application, build_package(version)) for version in ("1.0.0", "2.0.0")]
+    assert web.default_package(application, "EchoServer") == uploaded[1].id
     web.set_default_package(uploaded[0])
-    rows = web.get("server_patch_list", application=application, module_name="EchoServer")["rows"]
-    defaults = {row["id"]: row["default_version"] for row in rows}
-    assert defaults == {uploaded[0].id: 1, uploaded[1].id: 0}
+    assert web.default_package(application, "EchoServer") == uploaded[0].id
     web.delete_package(uploaded[1].id)
     assert web.packages(application, "EchoServer") == [uploaded[0]]
     stored = (platform.master_home / ".iec4" / "tars-master" / "packages").iterdir()
@@ -247,3 +246,17 @@ def test_publishing_with_the_upload(platform: Platform, application: str) -> Non
     assert platform.web.publishes(application)[0].task_no == begun.task_no
     with pytest.raises(WebRefused, match="server not deploy"):
         platform.web.upload_and_publish(build_package("4.0.0"), application, "NoSuch")
+
+
+def test_states_as_nodes_and_registry_have_them(platform: Platform, application: str) -> None:
+    server = platform.deploy(application)
+    spec = echo_on(platform.web, "192.0.2.9", application=application)
+    far = platform.web.deploy(spec)
+    here, there = platform.web.states([server, far])
+    assert (here.node_ok, here.setting, here.in_node, here.known) == (
+        True,
+        "Active",
+        "Active",
+        True,
+    )
+    assert (there.node_ok, there.in_node, there.known) == (False, None, False)

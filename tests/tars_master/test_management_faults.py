@@ -55,9 +55,7 @@ LOOKS["tars.preview-empty"] = lambda platform, server: platform.web.scaling.prev
 
 @looks("tars.exist-denied")
 def _(platform: Platform, server: Server) -> bool:
-    body = {"application": server.application, "server_name": server.server_name}
-    exists: bool = platform.web.post("server_exist", {**body, "node_names": [server.node_name]})
-    return exists
+    return platform.web.exists(server.application, server.server_name, [server.node_name])
 
 
 @looks("tars.port-taken")
@@ -92,17 +90,12 @@ def _(platform: Platform, server: Server) -> bool:
 def _(platform: Platform, server: Server) -> list[bool]:
     """Whether each of two becomes the default when it is asked for."""
 
-    def default(number: int) -> bool:
-        rows = platform.web.get(
-            "server_patch_list", application=server.application, module_name=server.server_name
-        )["rows"]
-        return any(row["id"] == number and row["default_version"] for row in rows)
-
     became = []
     for version in ("1", "2"):
         package = upload(platform.web, server.application, build_package(version))
         platform.web.set_default_package(package)
-        became.append(default(package.id))
+        default = platform.web.default_package(server.application, server.server_name)
+        became.append(default == package.id)
     return became
 
 

@@ -141,6 +141,18 @@ def test_a_server_in_all_its_fields() -> None:
     assert (server.template_name, server.profile) == ("tars.cpp.default", "<tars>\n</tars>")
 
 
+def test_states_and_existence() -> None:
+    with real_answers("server_list_two_nodes", "server_state_active_later") as web:
+        [state] = web.states(web.servers("Demo", "EchoServer")[:1])
+    assert (state.in_node, state.in_registry, state.known) == ("Active", "Active", True)
+    with real_answers("server_list_two_nodes", "server_state_new", "server_exist_yes") as web:
+        [state] = web.states(web.servers("Demo", "EchoServer")[:1])
+        assert (state.node_ok, state.in_node, state.known) == (True, "Inactive", False)
+        assert web.exists("Demo", "EchoServer", ["127.0.0.1"])
+    with real_answers("server_patch_list") as web:
+        assert web.default_package("Demo", "EchoServer") == 5
+
+
 def test_adapters_one_by_one() -> None:
     asked = Adapter("MoreObj", "127.0.0.1", 19105)
     with real_answers("server_flow_off", "add_adapter_conf", "adapter_conf") as web:

@@ -154,6 +154,34 @@ class AdapterConf:
 
 
 @dataclass(frozen=True)
+class StateReport:
+    """A server's states: as set, as its node has it, as the registry has it; None where the
+    node could not be asked. ``known`` says whether the node has had anything of the server.
+    """
+
+    application: str
+    server_name: str
+    node_name: str
+    node_ok: bool
+    setting: str | None
+    in_node: str | None
+    in_registry: str | None
+    known: bool
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> StateReport:
+        """From a row of server_state's answer."""
+        told = {
+            "node_ok": row.get("is_node_ok"),
+            "setting": row.get("setting_state_in_reg"),
+            "in_node": row.get("present_state_in_node"),
+            "in_registry": row.get("present_state_in_reg"),
+            "known": row.get("query_ret_code") == 0,
+        }
+        return read("server_state", cls, {**row, **told})
+
+
+@dataclass(frozen=True)
 class CommandAnswer:
     """What came of a command to a running server; ``text`` is the server's, or says why not."""
 

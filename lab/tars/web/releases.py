@@ -57,6 +57,12 @@ class Releases(Calls):
         rows = self.get("server_patch_list", application=application, module_name=server_name)
         return [read("server_patch_list", Package, row) for row in rows["rows"]]
 
+    def default_package(self, application: str, server_name: str) -> int | None:
+        """The number of a server's default package; the newest, unless another was made it."""
+        rows = self.get("server_patch_list", application=application, module_name=server_name)
+        numbers = (row["id"] for row in rows["rows"] if row["default_version"])
+        return next(numbers, None)
+
     def set_default_package(self, package: Package) -> None:
         """Make a package its server's default one; unknown ones are taken without a word."""
         application, _, server_name = package.server.partition(".")

@@ -13,6 +13,7 @@ from lab.tars.web.answers import (
     CommandAnswer,
     Server,
     ServerSpec,
+    StateReport,
     WebRefused,
     read,
     set_parts,
@@ -112,6 +113,19 @@ class Servers(Calls):
         """A server's present state; it follows the node within 2 s."""
         state: str = self.get("get_realtime_state", id=server_id)["realtime_state"]
         return state
+
+    def states(self, servers: Sequence[Server]) -> list[StateReport]:
+        """What nodes and registry have of servers, in their order; nodes are asked for it."""
+        names = ("application", "server_name", "node_name")
+        asked = [{name: getattr(server, name) for name in names} for server in servers]
+        rows = self.post("server_state", {"queryState": asked})
+        return [StateReport.read(row) for row in rows]
+
+    def exists(self, application: str, server_name: str, nodes: Sequence[str]) -> bool:
+        """Whether a server is deployed on any of these nodes."""
+        body = {"application": application, "server_name": server_name, "node_names": list(nodes)}
+        there: bool = self.post("server_exist", body)
+        return there
 
     def change_server(self, server_id: int, **changes: object) -> Server:
         """Change template_name, profile, async_thread_num …; it holds from the next start on.
