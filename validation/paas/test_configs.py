@@ -48,6 +48,16 @@ def test_changes_of_config_files_have_a_history(trial: Trial, evidence: Evidence
         assert [revision.content for revision in older] == ["limit=1"], "the history is cut"
 
 
+@pytest.mark.criterion("PAAS-72")
+def test_config_files_are_changed(trial: Trial, evidence: Evidence) -> None:
+    file = _add(trial, "limit=1")
+    with evidence.judge("a changed configuration file is what it was changed to"):
+        trial.web.configs.update(file.id, "limit=2", "raise the limit")
+        kept = trial.web.configs.file(file.id)
+        assert kept is not None, "it is not kept"
+        assert kept.config == "limit=2"
+
+
 @pytest.mark.criterion("PAAS-71")
 def test_config_files_are_deleted(trial: Trial, evidence: Evidence) -> None:
     file = _add(trial, "limit=1")

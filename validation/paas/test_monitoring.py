@@ -13,8 +13,11 @@ from lab.tars import cost, monitor
 from lab.tars.client import Proxy, TarsClient
 from lab.tars.echo_client import ECHO_INT, Echo
 from lab.tars.framework import (
+    NOTIFY_OBJECT,
     PROPERTY_OBJECT,
     STAT_OBJECT,
+    Notice,
+    NotifyF,
     PropertyBody,
     PropertyF,
     PropertyHead,
@@ -26,7 +29,7 @@ from lab.tars.framework import (
 from lab.tars.probe import REGISTRY, SYSTEM, tars_web
 from lab.tars.queryf import resolve
 from lab.tars.recipe import AGENT_ROLE, node_name
-from lab.tars.trial import Trial
+from lab.tars.trial import FOLLOWS_S, Trial
 from lab.tars.web import Server, TarsWeb
 from lab.wait import wait_for
 
@@ -79,6 +82,23 @@ def test_properties_arrive(lab: Lab, web: TarsWeb, evidence: Evidence) -> None:
             return [found.value for found in monitor.properties(web, module)] == [42.0]
 
         wait_for(f"the property of {module}", shown, timeout=SHOWN_S[evidence.profile])
+
+
+@pytest.mark.criterion("PAAS-73")
+def test_notices_arrive(lab: Lab, evidence: Evidence) -> None:
+    server = f"Iec4.Trial{secrets.token_hex(4)}"
+    application, _, name = server.partition(".")
+    notice = Notice(1, application, "", "", name, "iec4 was here")
+    with (
+        evidence.judge("a reported notice is kept and shown"),
+        _optional(lab, NotifyF, NOTIFY_OBJECT) as notices,
+    ):
+        notices.report(notice)
+        wait_for(
+            f"the notice of {server}",
+            lambda: [item.message for item in notices.notices(server).items] == [notice.message],
+            timeout=FOLLOWS_S,
+        )
 
 
 @pytest.mark.criterion("PAAS-54")
