@@ -72,12 +72,14 @@ class GeneratorHealth:
 
     ``cpu_percent`` is the processor time of its process, in percent of one core; it runs on
     one thread. Where it waits by looking again and again, that is not counted.
-    ``oversleep_p99_us`` and ``oversleep_max_us`` say how late it woke.
+    ``oversleep_p99_us`` and ``oversleep_max_us`` say how late it woke, as does
+    ``oversleep_p999_us`` (99.9th percentile) where the engine looks often enough for it.
     """
 
     cpu_percent: float
     oversleep_p99_us: float
     oversleep_max_us: float
+    oversleep_p999_us: float | None = None
 
 
 @dataclass(frozen=True)

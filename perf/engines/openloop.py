@@ -12,7 +12,7 @@ import numpy as np
 from lab.tars.client import Address
 from perf.engines.call import Call
 from perf.engines.flights import Times
-from perf.engines.tally import Recorder
+from perf.engines.tally import Recorder, health
 from perf.engines.traffic import Reader, Traffic, clock, undisturbed
 from perf.load import GeneratorHealth, LoadPlan, LoadResult
 
@@ -68,9 +68,9 @@ class OpenLoopEngine:
                 reader=self._reader,
             ) as traffic,
         ):
-            health = _Schedule(traffic, plan, rate).keep()
+            kept = _Schedule(traffic, plan, rate).keep()
             traffic.finish()
-            return traffic.result(health)
+            return traffic.result(kept)
 
     def steps(self, plan: LoadPlan, rates: Sequence[float]) -> Iterator[LoadResult]:
         """One window at each rate in turn, each with connections of its own."""
@@ -114,13 +114,8 @@ class _Schedule:
         traffic.close_window(self._closes)
         while self._send_due(clock()):
             pass  # what was due within the window, and the engine was too late for
-        late = self._late.histogram
         window = self._closes - self._opens
-        return GeneratorHealth(
-            cpu_percent=100 * (1 - waited / window),
-            oversleep_p99_us=late.percentile(99) if late.count else 0.0,
-            oversleep_max_us=late.max if late.count else 0.0,
-        )
+        return health(100 * (1 - waited / window), self._late.histogram)
 
     def _send_due(self, now: int) -> int:
         """Send what is due by now; how much that was."""

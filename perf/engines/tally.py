@@ -10,7 +10,7 @@ import numpy.typing as npt
 from perf.engines.flights import Times
 from perf.engines.wire import Flags
 from perf.histogram import Histogram
-from perf.load import Second
+from perf.load import GeneratorHealth, Second
 from perf.observer import MAX_REASONS, OTHER, UNANSWERED_THROUGHOUT
 
 _BUFFERED = 8192
@@ -50,6 +50,17 @@ class Recorder:
         if self._used:
             self._histogram.record_batch(self._buffer[: self._used] / 1000)
             self._used = 0
+
+
+def health(cpu_percent: float, late: Histogram) -> GeneratorHealth:
+    """An engine's health by how late it was, each time that it could have been."""
+    p99, p999 = late.percentiles((99, 99.9)) if late.count else (0.0, 0.0)
+    return GeneratorHealth(
+        cpu_percent=cpu_percent,
+        oversleep_p99_us=p99,
+        oversleep_max_us=late.max if late.count else 0.0,
+        oversleep_p999_us=p999,
+    )
 
 
 class Tally:

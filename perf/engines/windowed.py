@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from lab.tars.client import Address
 from perf.engines.call import Call
-from perf.engines.tally import Recorder
+from perf.engines.tally import Recorder, health
 from perf.engines.traffic import NEVER, TIDY_NS, Traffic, clock, undisturbed
 from perf.histogram import Histogram
-from perf.load import GeneratorHealth, LoadPlan, LoadResult
+from perf.load import LoadPlan, LoadResult
 
 
 class WindowedEngine:
@@ -40,13 +40,7 @@ class WindowedEngine:
         ):
             kept = self._press(traffic, plan)
             traffic.finish()
-            return traffic.result(
-                GeneratorHealth(
-                    cpu_percent=100 * traffic.cpu_s / traffic.tally.window_s,
-                    oversleep_p99_us=kept.percentile(99) if kept.count else 0.0,
-                    oversleep_max_us=kept.max if kept.count else 0.0,
-                )
-            )
+            return traffic.result(health(100 * traffic.cpu_s / traffic.tally.window_s, kept))
 
     def _press(self, traffic: Traffic, plan: LoadPlan) -> Histogram:
         """Keep the windows full until the window of time closes; how late the engine was."""
