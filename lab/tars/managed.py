@@ -21,7 +21,7 @@ from lab.tars.packets import PacketType, request
 from lab.tars.profile import BrokenProfile, parse
 from lab.tars.routing import Endpoint, parse_endpoint, parse_object
 from lab.tars.server import Limits, TarsServer
-from lab.tars.serving import Call, Servant
+from lab.tars.serving import Call, Dispatcher, Servant
 
 _log = logging.getLogger(__name__)
 
@@ -171,11 +171,11 @@ def admin_servant(shutdown: Callable[[], None], commands: Commands) -> Servant:
 
 async def run(
     configuration: Configuration,
-    servant_at: Callable[[AdapterConfiguration], Servant],
+    dispatcher_at: Callable[[AdapterConfiguration], Dispatcher],
     *,
     commands: Commands | None = None,
 ) -> None:
-    """Serve what ``servant_at`` has for each adapter, until AdminF.shutdown, SIGTERM or SIGINT.
+    """Serve what ``dispatcher_at`` has for each adapter, until AdminF.shutdown, SIGTERM or SIGINT.
 
     Raises `OSError` when a port is taken.
     """
@@ -185,12 +185,12 @@ async def run(
         loop.add_signal_handler(number, over.set)
     server = TarsServer({})
     for adapter in configuration.adapters:
-        servants = {adapter.servant: servant_at(adapter)}
-        await server.listen(*adapter.endpoint.address, limits=adapter.limits, servants=servants)
+        dispatcher, address = dispatcher_at(adapter), adapter.endpoint.address
+        await server.listen(*address, limits=adapter.limits, dispatcher=dispatcher)
         _log.info("pid %s serves %s at %s", os.getpid(), adapter.servant, adapter.endpoint)
     if configuration.local is not None:
-        admin = admin_servant(over.set, commands or {})
-        await server.listen(*configuration.local.address, servants={ADMIN_OBJECT: admin})
+        admin = Dispatcher({ADMIN_OBJECT: admin_servant(over.set, commands or {})})
+        await server.listen(*configuration.local.address, dispatcher=admin)
     while not over.is_set():
         if configuration.node is not None:
             await _say_alive(configuration, *configuration.node)

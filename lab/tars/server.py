@@ -285,8 +285,7 @@ class TarsServer:
     def __init__(
         self, servants: Mapping[str, Servant], *, dialect: Dialect = Dialect.TARSCPP
     ) -> None:
-        self._servants = servants
-        self._dialect = dialect
+        self._dispatcher = Dispatcher(servants, dialect=dialect)
         self.adapters: list[Adapter] = []
 
     async def listen(
@@ -295,13 +294,10 @@ class TarsServer:
         port: int = 0,
         *,
         limits: Limits | None = None,
-        servants: Mapping[str, Servant] | None = None,
+        dispatcher: Dispatcher | None = None,
     ) -> tuple[str, int]:
-        """Open a port for ``servants``, all of them unless told; returns where it listens."""
-        dispatcher = Dispatcher(
-            self._servants if servants is None else servants, dialect=self._dialect
-        )
-        adapter = Adapter(dispatcher, limits or Limits())
+        """Open a port for all servants, or for another dispatcher's; returns where it listens."""
+        adapter = Adapter(dispatcher or self._dispatcher, limits or Limits())
         await adapter.open(host, port)
         self.adapters.append(adapter)
         return adapter.address

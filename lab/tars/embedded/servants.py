@@ -12,7 +12,7 @@ from lab.tars.server import Adapter, Limits
 from lab.tars.serving import NO_FUNCTION, NO_SERVANT, Call, Dispatcher, Peer
 from lab.tars.serving import Silence as Dropped
 
-__all__ = ["Call", "Dropped", "Function", "Peer", "ServantServer"]
+__all__ = ["Bodies", "Call", "Dropped", "Function", "Peer", "ServantServer"]
 
 #: Returns the answer's body. Raising `Dropped` leaves the caller without an answer.
 Function = Callable[[Call], bytes]
@@ -21,11 +21,13 @@ Function = Callable[[Call], bytes]
 _LIMITS = Limits(max_connections=20_000)
 
 
-class _Bodies(Dispatcher):
+class Bodies(Dispatcher):
     """Hands bodies through; ``faulty`` says which faults are on."""
 
     def __init__(
-        self, functions: Mapping[str, Mapping[str, Function]], faulty: Callable[[str], bool]
+        self,
+        functions: Mapping[str, Mapping[str, Function]],
+        faulty: Callable[[str], bool] = lambda _: False,
     ) -> None:
         super().__init__({})
         self._functions = functions
@@ -49,7 +51,7 @@ class _Bodies(Dispatcher):
 class _Adapter(Adapter):
     """Acts out what garbage on one connection must not do to others."""
 
-    def __init__(self, bodies: _Bodies, faulty: Callable[[str], bool]) -> None:
+    def __init__(self, bodies: Bodies, faulty: Callable[[str], bool]) -> None:
         super().__init__(bodies, _LIMITS)
         self._faulty = faulty
 
@@ -68,7 +70,7 @@ class ServantServer:
         *,
         faulty: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._adapter = _Adapter(_Bodies(servants, faulty), faulty)
+        self._adapter = _Adapter(Bodies(servants, faulty), faulty)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port (``port`` 0: one that is free)."""

@@ -26,7 +26,7 @@ from lab.tars.echo_client import (
 from lab.tars.managed import AdapterConfiguration, Configuration
 from lab.tars.packets import PacketType, Version, answer_frame
 from lab.tars.servant import functions as probe
-from lab.tars.serving import SERVER_DECODE, Call, Refusal, Servant, Silence
+from lab.tars.serving import SERVER_DECODE, Call, Dispatcher, Refusal, Servant, Silence
 
 _NOTES_KEPT = 100
 #: The largest body that is made on request, bytes.
@@ -60,8 +60,11 @@ class TestServant:
         self._configs[file] = text
         return f"[succ] get remote config:{file}"
 
-    def at(self, adapter: AdapterConfiguration) -> Servant:
+    def at(self, adapter: AdapterConfiguration) -> Dispatcher:
         """What ``adapter`` serves."""
+        return Dispatcher({adapter.servant: self._servant(adapter)})
+
+    def _servant(self, adapter: AdapterConfiguration) -> Servant:
         servant = Servant()
 
         def offer(function: Any, handler: Callable[[Any, Call], Any]) -> None:
