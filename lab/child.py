@@ -19,16 +19,24 @@ _PIECE = 64 * 1024
 
 async def end_of(child: subprocess.Popen[bytes]) -> int:
     """The child's status, as soon as it has ended."""
+    await gone(child.pid)
+    return child.wait()
+
+
+async def gone(pid: int) -> None:
+    """Wait until a process, a child or not, has ended."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    handle = os.pidfd_open(child.pid)
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
     loop.add_reader(handle, ended.set)
     try:
         await ended.wait()
     finally:
         loop.remove_reader(handle)
         os.close(handle)
-    return child.wait()
 
 
 async def output_of(pipe: IO[bytes], ended: asyncio.Future[int]) -> AsyncIterator[bytes]:

@@ -58,6 +58,7 @@ class Controller:
         self._busy: dict[str, list[Running]] = {node.name: [] for node in nodes}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._change = asyncio.Event()
 
     async def serve(self) -> None:
         """Start what is due, again and again; runs until cancelled, then ends all builds."""
@@ -213,7 +214,20 @@ class Controller:
     def release(self, running: Running, node: Node) -> None:
         """Give an executor back."""
         self._busy[node.name].remove(running)
+        self._changed()
+
+    def _changed(self) -> None:
         self._wake.set()
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def change(self) -> None:
+        """Wait until a build has ended or an executor is free; until it is time to look again
+        for what nobody tells of, such as an agent that is back.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN_S):
+                await self._change.wait()
 
     # Builds that a build starts
 
@@ -241,7 +255,7 @@ class Controller:
                 raise BuildFailed(f"the build of {item.job} was cancelled")
             if build is not None and build.result is not None:
                 return build
-            await asyncio.sleep(_LOOK_AGAIN_S)
+            await self.change()
 
     def stop_child(self, item: QueueItem, user: str) -> None:
         """Cancel an item, or stop its build."""
@@ -321,7 +335,7 @@ class Controller:
         for there in self._busy.values():
             if running in there:
                 there.remove(running)
-        self._wake.set()
+        self._changed()
 
     def _discard_old(self, job: str, keep: int | None) -> None:
         if keep is None:

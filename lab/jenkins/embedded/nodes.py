@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lab.child import end_of, output_of
+from lab.child import end_of, gone, output_of
 from lab.loopback.cleanup import in_session
 
 #: How long a step that was told to end may take before it is killed, seconds.
 GRACE_S = 20.0
-_LOOK_AGAIN_S = 0.05
 
 Write = Callable[[bytes], None]
 
@@ -207,8 +206,8 @@ async def _end_group(group: int, output: IO[bytes], ended: asyncio.Task[int], wr
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE_S):
                 await _pump(output, ended, write)
-                while in_session(group):  # its shell may end before what it runs
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+                while pids := in_session(group):  # its shell may end before what it runs
+                    await asyncio.gather(*map(gone, pids))
             return
 
 

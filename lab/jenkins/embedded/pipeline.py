@@ -17,8 +17,6 @@ from lab.jenkins.embedded.store import BuildRow
 if TYPE_CHECKING:
     from lab.jenkins.embedded.controller import Controller
 
-_WAIT_S = 0.2
-
 
 class Pipeline(Running):
     """A pipeline build. It takes a node of the controller's when its Jenkinsfile says which."""
@@ -131,7 +129,7 @@ class Pipeline(Running):
             if not told:
                 self.console.line(f"Still waiting to schedule task\n{why}")
                 told = True
-            await asyncio.sleep(_WAIT_S)
+            await self._controller.change()
         self._outer.append((self.node, self.workspace))
         self.workspace = node.workspace(self.job, self._controller.occupy(self, node))
         self.node = node
