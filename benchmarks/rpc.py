@@ -118,11 +118,20 @@ class Cores:
 
 
 def two_cores() -> Cores:
-    """The first two cores; raises `BenchFailed` where there is one."""
+    """Two cores, of their own if possible; raises `BenchFailed` where there is one."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchFailed("the server and the client need a core each; there is one core")
-    return Cores(*cores[:2])
+    server, *others = cores
+    siblings = Path(f"/sys/devices/system/cpu/cpu{server}/topology/core_cpus_list").read_text()
+    own = [core for core in others if core not in numbers_in(siblings)]
+    return Cores(server, (own or others)[0])
+
+
+def numbers_in(ranges: str) -> set[int]:
+    """What the kernel writes as ``0,4-6``."""
+    ends = [part.split("-") for part in ranges.strip().split(",")]
+    return {number for end in ends for number in range(int(end[0]), int(end[-1]) + 1)}
 
 
 def saturation(

@@ -23,7 +23,8 @@ from lab.tars.framing import HEADER_SIZE, FrameSplitter
 FIRST_ID = 2**16
 LAST_ID = 2**31 - 1
 _ID_SIZE = 4
-_ANOTHER_ID = 0x5A5B5C5D
+#: What makes another id of one.
+_OTHERWISE = 0x0F0F0F0F
 
 Bytes = npt.NDArray[np.uint8]
 Ids = npt.NDArray[np.int64]
@@ -70,13 +71,13 @@ class Shape:
 
 def _is_id(frame: bytes, begin: int, packet: Any, read: Callable[[bytes], Any]) -> bool:
     """Whether the bytes at ``begin`` are the id: with others, it is another id and no more."""
-    other = _ANOTHER_ID.to_bytes(_ID_SIZE, "big")
+    other = packet.request_id ^ _OTHERWISE
     try:
-        changed = read(frame[:begin] + other + frame[begin + _ID_SIZE :])
+        changed = read(frame[:begin] + other.to_bytes(_ID_SIZE, "big") + frame[begin + _ID_SIZE :])
     except MalformedTars:
         return False
     fields = [name for name in packet.__struct_fields__ if name != "request_id"]
-    return changed.request_id == _ANOTHER_ID and all(
+    return changed.request_id == other and all(
         getattr(changed, name) == getattr(packet, name) for name in fields
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -84,6 +85,18 @@ def test_what_is_no_request_ends_its_connection() -> None:
         with pytest.raises(TarsError):
             client.call("a.b.c", "f", b"\xff\xff")
         assert Echo(client).echo(ECHO_STRING, "text").ret == "text"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("0\n", {0}), ("0,4\n", {0, 4}), ("0-2,8-9\n", {0, 1, 2, 8, 9})]
+)
+def test_cores_as_the_kernel_writes_them(written: str, meant: set[int]) -> None:
+    assert rpc.numbers_in(written) == meant
+
+
+def test_the_two_sides_have_a_core_each(cores: rpc.Cores) -> None:
+    assert cores.server != cores.client
+    assert {cores.server, cores.client} <= os.sched_getaffinity(0)
 
 
 def test_every_figure_of_the_issue_is_taken() -> None:
