@@ -16,7 +16,7 @@ import pytest
 from lab.errors import LabError, SystemDown
 from lab.tars.deployment import await_state, upload
 from lab.tars.package import build_package
-from lab.tars.web import Adapter, ServerSpec, TarsWeb, TaskFailed, WebRefused
+from lab.tars.web import Adapter, Origin, ServerSpec, TarsWeb, TaskFailed, WebRefused
 from lab.wait import wait_for
 from tests.tars_master.platforms import Platform
 
@@ -50,6 +50,8 @@ class Stream:
     web: TarsWeb
     node: str
     dice: random.Random
+    package: Path
+    tokens: dict[str, str] = field(default_factory=dict)
     possible: dict[Fact, set[str | None]] = field(default_factory=dict)
     acknowledged: int = 0
     broken_off: int = 0
@@ -66,6 +68,8 @@ class Stream:
             self.add_template,
             self.deploy,
             self.turn_flow,
+            self.upload,
+            self.make_token,
         ]
         try:
             while not self.over.is_set():
@@ -143,9 +147,35 @@ class Stream:
             turn = self.web.set_flow
             self.attempt(("flow", name), state, lambda: turn(server.id, [self.node], active=active))
 
+    def upload(self, n: str) -> None:
+        self.package.write_bytes(n.encode())
+        send = self.web.upload_package
+        self.attempt(("package", n), n, lambda: send(self.package, "Kept", "EchoServer", comment=n))
+
+    def make_token(self, n: str) -> None:
+        """A token that came is accepted; one whose answer broke off, nobody has."""
+        made: list[str] = []
+
+        def make() -> None:
+            made.append(self.web.users.add_token(n, "2099-01-01 00:00:00").token)
+
+        self.attempt(("token", n), "accepted", make)
+        if made:
+            self.tokens[n] = made[0]
+
+    def accepted(self, token: str) -> bool:
+        address = f"{self.node.rpartition('.')[0]}.9"
+        with TarsWeb(self.web.url, ticket=token, origin=Origin(address=address)) as known:
+            try:
+                known.nodes()
+            except WebRefused:
+                return False
+        return True
+
     def found(self) -> dict[Fact, str]:
         """What there is, by the same names."""
         servers = self.web.search("Server")
+        packages = self.web.packages("Kept", "EchoServer")
         templates = self.web.templates.query("T")
         files = self.web.configs.of_application("Config")
         return {
@@ -153,15 +183,17 @@ class Stream:
             **{("config", one.filename): one.config for one in files},
             **{("template", one.template_name): one.profile for one in templates},
             **{("flow", one.application): one.flow_state for one in servers},
+            **{("package", one.comment): one.comment for one in packages},
+            **{("token", n): "accepted" for n, one in self.tokens.items() if self.accepted(one)},
         }
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_master_killed_at_any_moment_keeps_what_it_acknowledged(
-    killable: Platform, seed: int
+    killable: Platform, tmp_path: Path, seed: int
 ) -> None:
     dice = random.Random(seed)  # noqa: S311 - a test
-    stream = Stream(killable.web, killable.node_name(), dice)
+    stream = Stream(killable.web, killable.node_name(), dice, tmp_path / "package.tgz")
     stream.there.set()
     calling = Thread(target=stream.run)
     calling.start()
