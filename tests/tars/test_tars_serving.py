@@ -21,7 +21,7 @@ OBJECT = "Demo.EchoServer.EchoObj"
 REQUESTS = [
     pair.request
     for pair in pairs()
-    if pair.request and OBJECT.encode() in pair.request and pair.response
+    if pair.request and OBJECT.encode() in pair.request and b"sleepMs" not in pair.request
 ]
 
 
