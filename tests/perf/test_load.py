@@ -110,7 +110,9 @@ def test_within_its_limits_it_passes_with_figures_and_raw_evidence() -> None:
     assert figures["rpc_failures"].value == 0
     assert (figures["rpc_rate"].value, figures["rpc_rate"].unit) == (49.5, "calls/s")
     assert {m.samples for m in evidence.measurements} == {100}
-    [raw] = evidence.attachments
+    raw, picture = evidence.attachments
+    assert (raw.name, picture.name) == ("load-1.json", "distribution.png")
+    assert picture.body.startswith(b"\x89PNG")
     assert LoadResult.from_json(json.loads(raw.body)).succeeded == 100
     assert Recorder("embedded").end(evidence, status="passed").verdict is Verdict.PASS
 
@@ -132,7 +134,8 @@ def test_no_success_at_all_fails() -> None:
 
 def test_a_spoilt_window_is_measured_again() -> None:
     evidence = judged(Replayed(result([1.0], generator=BUSY), result([2.0])))
-    assert [a.name for a in evidence.attachments] == ["load-1.json", "load-2.json"]
+    names = [a.name for a in evidence.attachments]
+    assert names == ["load-1.json", "load-2.json", "distribution.png"]
     assert {m.window_valid for m in evidence.measurements} == {True}
 
 
