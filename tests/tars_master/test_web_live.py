@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from lab.tars.package import build_package
-from tests.tars_master.exchanges import LIVE
+from tests.tars_master.life import LIVE
 from tests.tars_master.platforms import Platform
 from tests.tars_master.replay import (
     HOLLOW,

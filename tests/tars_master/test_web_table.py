@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.tars_master.exchanges import (
     CASES,
     DIFFERENT,
-    LIVE,
     LOGS,
     MONITORING,
     NOT_EMULATED,
     TASKS,
 )
+from tests.tars_master.life import LIVE
 from tests.tars_master.replay import RECORDINGS
 
 RECORDED = 327
