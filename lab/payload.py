@@ -12,13 +12,20 @@ import importlib.metadata
 import json
 import os
 import tarfile
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lab.errors import ToolMissing
 from lab.modules import with_imports
 
 ROOT = Path(__file__).resolve().parent.parent
+
+#: Files of archives in the cache, two for each.
+KEPT = 64
+#: Seconds. Somebody may still be bringing to a host what was used so lately.
+RECENT_S = 3600.0
 
 
 def cache_dir() -> Path:
@@ -56,7 +63,8 @@ def python_files(
 def archive(files: dict[str, Path]) -> tuple[Path, str]:
     """A reproducible, compressed tar of ``{name in the archive: local file}``, in the cache.
 
-    The sizes and times of the files decide whether it must be built again.
+    The sizes and times of the files decide whether it must be built again. The cache keeps
+    the `KEPT` files that were used last, and whatever was within `RECENT_S`.
     """
     stamp = hashlib.sha256(
         json.dumps(
@@ -69,10 +77,12 @@ def archive(files: dict[str, Path]) -> tuple[Path, str]:
     directory = cache_dir() / "payloads"
     directory.mkdir(exist_ok=True)
     index = directory / f"{stamp}.index"
-    if index.exists():
+    with suppress(FileNotFoundError):
         digest = index.read_text()
-        if (stored := directory / f"{digest}.tgz").exists():
-            return stored, digest
+        stored = directory / f"{digest}.tgz"
+        for used in (index, stored):
+            os.utime(used)
+        return stored, digest
     unfinished = directory / f"{stamp}.{os.getpid()}.tmp"
     # SSH between two Pythons carries 25 MB/s, so even the quickest compression pays.
     with (
@@ -91,7 +101,20 @@ def archive(files: dict[str, Path]) -> tuple[Path, str]:
     stored = directory / f"{digest}.tgz"
     unfinished.rename(stored)
     index.write_text(digest)
+    _prune(directory)
     return stored, digest
+
+
+def _prune(directory: Path) -> None:
+    """Remove what has not been used lately but for the last few; what a kill left, too."""
+    now = time.time()
+    ages = []
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):  # somebody else prunes, too
+            ages.append((now - path.stat().st_mtime, path))
+    for age, path in sorted(ages)[KEPT:]:
+        if age > RECENT_S:
+            path.unlink(missing_ok=True)
 
 
 def _closure(names: Iterable[str]) -> set[str]:
