@@ -4,7 +4,7 @@ with Communicator(registry) as caller:
     Echo(caller, "IEC4.EchoServer.EchoObj").ping()
     caller.call("App.Server.Obj@tcp -h 127.0.0.1 -p 10000:tcp -h 127.0.0.1 -p 10001", "f")
 
-`aio.AsyncCommunicator` is its asyncio twin.
+`aio_communicator.AsyncCommunicator` is its asyncio twin.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lab.tars.aio import AsyncCommunicator
+from lab.tars.aio_communicator import AsyncCommunicator
 from lab.tars.body import Empty, Function, Struct, field
 from lab.tars.client import Address
 from lab.tars.communicator import Communicator

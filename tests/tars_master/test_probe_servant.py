@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from lab.tars.aio import AsyncCommunicator, AsyncProxy
+from lab.tars.aio import AsyncProxy
+from lab.tars.aio_communicator import AsyncCommunicator
 from lab.tars.communicator import Communicator
 from lab.tars.deployment import deploy_echo
 from lab.tars.echo_client import ECHO_INT, Echo

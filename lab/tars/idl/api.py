@@ -8,7 +8,7 @@
         echo.echoRecord(api.iec4.Record("x", 1))        # or {"name": "x", "number": 1}
         echo(timeout=1.0).pause(500)                    # with other options, for this call
 
-With an `aio.AsyncTarsClient` or `aio.AsyncCommunicator` every call is awaited.
+With an `aio.AsyncTarsClient` or `aio_communicator.AsyncCommunicator` every call is awaited.
 
 A function without out parameters returns its value alone, a void one None; else its results
 unpack in the order of their tags, the return value (``ret``) first.

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.faultflags import FaultFlags
-from lab.tars.aio import AsyncCommunicator, AsyncProxy
+from lab.tars.aio import AsyncProxy
+from lab.tars.aio_communicator import AsyncCommunicator
 from lab.tars.body import Function, Int, Struct, field
 from lab.tars.errors import TarsError
 from lab.tars.managed import Commands, Configuration, read_configuration, run
