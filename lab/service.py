@@ -1,10 +1,12 @@
 """Long-running programs on hosts without an init system: start, stop, look.
 
-A service lives in ``<home>/.iec4/services/NAME``: ``pid`` (its process group), ``log``.
+A service lives in ``<home>/.iec4/services/NAME``: ``pid`` (its process group), ``log``, and
+``runs``: what it was started with, and from which content.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +15,15 @@ from lab.recipe import Await, Command
 from lab.session import Lab
 from lab.wait import wait_for
 
+#: Sets ``runs`` from a digest of the arguments and the content of what `Install` unpacked.
+_RUNS = """
+runs=$(echo "$2"; for place in $3; do cat "$place/.sha256"; done)
+"""
 _START = """
-dir=.iec4/services/$1; shift
+dir=.iec4/services/$1; shift 3
 mkdir -p "$dir"
 rm -f "$dir/pid"
+echo "$runs" >"$dir/runs"
 setsid sh -c 'echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid" && shift && exec "$@"' \
     sh "$dir" "$@" >>"$dir/log" 2>&1 </dev/null &
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -26,6 +33,7 @@ done
 exit 1
 """
 _ALIVE = 'pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) && kill -0 "-$pid" 2>/dev/null'
+_CURRENT = f'{_ALIVE} && [ "$(cat ".iec4/services/$1/runs" 2>/dev/null)" = "$runs" ]'
 _STOP = """
 pid=$(cat ".iec4/services/$1/pid" 2>/dev/null) || exit 0
 kill -TERM "-$pid" 2>/dev/null || exit 0
@@ -38,20 +46,32 @@ done
 kill -KILL "-$pid" 2>/dev/null
 rm -f ".iec4/services/$1/pid"
 """
+#: The stop of what runs from something else, 2 s after which it is killed.
+_END = f'set -- "$1" 20\n{_STOP}'
 
 
 def start(
-    host: str, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None
+    host: str,
+    name: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    runs_from: Sequence[str] = (),
 ) -> Command:
     """Start service ``name`` on ``host`` unless it runs; relative paths start at home.
 
+    ``runs_from``: directories of `Install` steps (no blanks in their names). With these, one
+    that runs from other content, or with other arguments, is stopped and started anew.
     It has its pid when this is done, so that `Answers` never takes it for dead too early.
     """
+    digest = hashlib.sha256(repr((list(argv), sorted((env or {}).items()))).encode()).hexdigest()
+    what = [name, digest, " ".join(runs_from)]
+    end_other = f"({_END})\n" if runs_from else ""
     return Command(
         title=f"start {name}",
         host=host,
-        argv=["sh", "-c", _START, "sh", name, *argv],
-        unless=["sh", "-c", _ALIVE, "sh", name],
+        argv=["sh", "-c", _RUNS + end_other + _START, "sh", *what, *argv],
+        unless=["sh", "-c", _RUNS + (_CURRENT if runs_from else _ALIVE), "sh", *what],
         env=env or {},
     )
 

@@ -97,7 +97,7 @@ class EmbeddedClassroom(Recipe):
             Install("bring the embedded classroom backend", host, _RUNTIME, runtime),
             IssueCertificate("issue its certificate", host, state, address),
             Write("write its secret", host, _SECRET_FILE, secret.encode(), 0o600),
-            service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}),
+            service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}, runs_from=[_RUNTIME]),
             service.Answers("the classroom answers GET /config", host, probe, service=SYSTEM),
         ]
 

@@ -85,7 +85,7 @@ class EmbeddedJenkins(Recipe):
             Write("write the agents' key", host, _KEY, key.encode(), 0o600),
             Write("write its agents", host, _AGENTS, json.dumps(agents, indent=1).encode()),
             Write("write its plugins", host, _PLUGINS, PLUGINS.read_bytes()),
-            service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}),
+            service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}, runs_from=[_RUNTIME]),
             service.Answers("Jenkins answers GET /whoAmI", host, probe, service=SYSTEM),
             Await("its agents are online", host, agents_online),
         ]

@@ -130,7 +130,11 @@ class EmbeddedTars(Recipe):
         options = ["--home", ".", "--registry", registry, "--web", web]
         return (
             service.start(
-                master, MASTER_SERVICE, argv + options, env={"PYTHONPATH": _MASTER_RUNTIME}
+                master,
+                MASTER_SERVICE,
+                argv + options,
+                env={"PYTHONPATH": _MASTER_RUNTIME},
+                runs_from=[_MASTER_RUNTIME],
             ),
             service.Answers(
                 "name service and TarsWeb answer",
@@ -157,6 +161,7 @@ class EmbeddedTars(Recipe):
                 NODE_SERVICE,
                 [*argv, "--registry", registry],
                 env={"PYTHONPATH": _NODE_RUNTIME},
+                runs_from=[_NODE_RUNTIME],
             ),
         ]
 
