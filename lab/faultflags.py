@@ -7,6 +7,7 @@ at once, survives their restart, and needs no control port. This module travels 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import F_OK, access
 from pathlib import Path
 
 #: Where a host keeps its fault flags, from the account's home directory.
@@ -29,7 +30,8 @@ class FaultFlags:
         self._directory = home / DIRECTORY
 
     def active(self, name: str) -> bool:
-        return (self._directory / name).exists()
+        # Asked at every call of a servant: pathlib would take five times as long.
+        return access(f"{self._directory}/{name}", F_OK)
 
     def value(self, name: str) -> str | None:
         """The text in an active fault's file (a delay, a count), None when it is not active."""
