@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
 
 from blueprints.evidence import Evidence
+from lab.host.base import Host
 from lab.session import Lab
 from lab.tars import cost, monitor
 from lab.tars.client import Proxy, TarsClient
@@ -148,8 +150,8 @@ def test_the_platform_costs_little(lab: Lab, evidence: Evidence) -> None:
     master, agent = lab.with_role("tars-master")[0], lab.with_role(AGENT_ROLE)[0]
     servers = len(_servers_on(lab, agent.name)) or 1
     with evidence.judge("registry and node stay within their budget of processor and memory"):
-        at_master = cost.measure(master, COST_WINDOW_S)[cost.REGISTRY]
-        at_agent = cost.measure(agent, COST_WINDOW_S)[cost.NODE]
+        costs = _costs(master, agent)
+        at_master, at_agent = costs[0][cost.REGISTRY], costs[1][cost.NODE]
         evidence.measure("servers_on_node", servers, "count")
         evidence.check(
             evidence.measure("registry_cpu", 100 * at_master.cpu_share, "%"),
@@ -157,6 +159,12 @@ def test_the_platform_costs_little(lab: Lab, evidence: Evidence) -> None:
             evidence.measure("node_cpu", 100 * at_agent.cpu_share, "%"),
             evidence.measure("node_memory", at_agent.rss, "bytes"),
         )
+
+
+def _costs(*hosts: Host) -> list[dict[str, cost.Cost]]:
+    """What the platform's processes cost each host, over one window."""
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        return [*pool.map(lambda host: cost.measure(host, COST_WINDOW_S), hosts)]
 
 
 def _servers_on(lab: Lab, host: str) -> list[Server]:
@@ -179,7 +187,7 @@ def test_statistics_are_added_up_off_the_edge(lab: Lab, web: TarsWeb, evidence: 
             placed = monitor.framework_servers(web)[name].node_name
             assert placed not in edge, f"{name} runs on {placed}, an edge"
             assert placed in data_centre, f"{name} runs on {placed}, not in the data centre"
-        for host in (*lab.with_role(AGENT_ROLE), *lab.with_role("dc")):
-            used = cost.measure(host, COST_WINDOW_S)
+        hosts = (*lab.with_role(AGENT_ROLE), *lab.with_role("dc"))
+        for host, used in zip(hosts, _costs(*hosts), strict=True):
             share = sum(one.cpu_share for name, one in used.items() if name != cost.NODE)
             evidence.measure(f"optional_cpu_{host.name}", 100 * share, "%")
