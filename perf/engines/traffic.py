@@ -78,6 +78,8 @@ class Traffic:
         self._next_tidying = 0
         self._timeout_ns = int(plan.timeout_s * 1e9)
         self._cpu_opened = self._cpu_closed = 0
+        #: Nanoseconds that one of the replies read last had taken.
+        self.latest_latency = 0
 
     def __enter__(self) -> Traffic:
         """Connect; raises `ConnectFailed`."""
@@ -222,6 +224,8 @@ class Traffic:
                 for lost in ids[strays]:
                     self.tally.stray(connection.flights.stray(int(lost)).value, now)
                 block = block[~strays]
+            if len(since):
+                self.latest_latency = now - int(since[0])
             counted = self.tally.succeed(since, now)
             if self._reader is not None:
                 read = block if counted is None else block[counted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Sequence
 
@@ -11,6 +12,11 @@ from perf.engines.tally import Recorder, health
 from perf.engines.traffic import NEVER, TIDY_NS, Traffic, clock, undisturbed
 from perf.histogram import Histogram
 from perf.load import LoadPlan, LoadResult
+
+#: Less than one in so many of the requests under way were answered at once: few.
+FEW = 8
+#: The engine then lets more come for this part of a latency, and so long at most.
+PAUSE_PART, LONGEST_PAUSE_NS = 4, 250_000
 
 
 class WindowedEngine:
@@ -59,11 +65,16 @@ class WindowedEngine:
                 kept = Recorder()
             events = traffic.wait(TIDY_NS / 1e9)
             began, used = clock(), time.thread_time_ns()
+            sent = 0
             for connection in traffic.exchange(events):
                 if connection.is_open and connection.flights.free:
+                    sent += connection.flights.free
                     traffic.begin(connection, connection.flights.free, clock())
             traffic.tidy(began)
             away = clock() - began - (time.thread_time_ns() - used)
             kept.add(max(0, away), 1)
+            if 0 < sent * FEW < plan.window * plan.users:
+                pause = min(LONGEST_PAUSE_NS, traffic.latest_latency // PAUSE_PART)
+                select.select([], [], [], pause / 1e9)
         traffic.close_window(clock())
         return kept.histogram
