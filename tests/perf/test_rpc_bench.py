@@ -10,6 +10,7 @@ import pytest
 from benchmarks import rpc
 from benchmarks.echo_process import echo_process
 from benchmarks.figures import BenchFailed
+from benchmarks.unchecked import unchecked_rate
 from lab.tars.client import TarsClient
 from lab.tars.echo_client import ECHO_STRING, Echo
 from lab.tars.errors import TarsError
@@ -53,6 +54,16 @@ def test_it_fails_when_the_client_sends_no_frames(cores: rpc.Cores) -> None:
     garbage = Garbage(call.servant, call.function, call.body, call.answer)
     with pytest.raises(BenchFailed, match="connection lost: "):
         rpc.saturation(cores, call=garbage, times=1, plan=QUICK)
+
+
+def test_the_loop_that_checks_nothing_counts_what_was_answered() -> None:
+    with echo_process("echo") as echo:
+        rate = unchecked_rate(echo.address, echo_call(), users=2, window=100, seconds=0.3)
+    # 200 were under way at the end.
+    assert 0.3 * rate == pytest.approx(echo.figures["answered"], rel=0.1, abs=250)
+    closes = replace(echo_call(), body=b"\x77garbage of 18 byt")
+    with echo_process("echo") as echo, pytest.raises(BenchFailed, match="the unchecked loop at"):
+        unchecked_rate(echo.address, closes, users=1, window=10, seconds=0.3)
 
 
 def test_a_stall_is_found_by_the_calls_that_were_due_in_it(cores: rpc.Cores) -> None:
