@@ -19,7 +19,8 @@ from blueprints.errors import ConfigError
 from blueprints.evidence import Recorder
 from blueprints.model import Blueprint, Criterion
 from lab import inventory as inventories
-from lab.errors import LabError, SystemDown
+from lab.chromium import chromium
+from lab.errors import LabError, SystemDown, ToolMissing
 from lab.inventory import Inventory
 from lab.payload import cache_dir
 from lab.session import Lab
@@ -101,6 +102,12 @@ class Task:
             if not hosts:
                 return f"no host access: the lab has no host with role {role}"
             able |= {c for name in hosts for c in inventory.hosts[name].capabilities}
+        if "browser" in criterion.capabilities and "browser" not in able:
+            try:  # this machine's own, which no inventory knows
+                chromium()
+            except ToolMissing as missing:
+                return f"capability missing: browser: {missing}"
+            able.add("browser")
         for capability in criterion.capabilities:
             if capability not in able:
                 return f"capability missing: {capability}"

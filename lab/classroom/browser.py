@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from lab.chromium import chromium
 from lab.classroom.tls import trust
 from lab.classroom.token import Token, without_tokens
-from lab.errors import LabError, SystemDown, ToolMissing
+from lab.errors import LabError, SystemDown
 from lab.nodejs import npm_tree
 from lab.wait import wait_for
 
@@ -59,18 +59,6 @@ _FLAGS = (
 
 class PageFailed(LabError):
     """A page could not do what was asked of it; ``found`` is what the client said."""
-
-
-def chromium() -> Path:
-    """The system's Chromium; raises `ToolMissing` with the command that installs it."""
-    found = shutil.which("chromium")
-    if found is None:
-        raise ToolMissing(
-            "there is no Chromium on this machine",
-            expected="the command chromium",
-            advice="apt-get install --no-install-recommends chromium",
-        )
-    return Path(found)
 
 
 @dataclass(frozen=True)
@@ -122,9 +110,11 @@ class BrowserParticipant:
     def sees(self, stream: str, *, timeout: float) -> Seen:
         """Wait until a stream's first frame is on the screen; raises `WaitTimeout`."""
 
-        def picture() -> Seen | None:
+        def picture() -> Seen:
             seen = self.seen(stream)
-            return seen if seen.width and seen.after_join_ms is not None else None
+            if not seen.width or seen.after_join_ms is None:
+                raise PageFailed(f"{stream} is not on the screen", found=str(seen))
+            return seen
 
         return wait_for(f"the first frame of {stream}", picture, timeout=timeout)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.classroom.browser import Browser, chromium, verified_key
+from lab.chromium import chromium
+from lab.classroom.browser import Browser, verified_key
 from lab.classroom.token import Role
 from lab.errors import SystemDown, ToolMissing
 from lab.loopback import ca
