@@ -13,12 +13,13 @@ import pytest
 from benchmarks.echo_process import echo_process
 from lab.tars.client import Address
 from lab.tars.errors import ConnectFailed
-from lab.tars.packets import RequestPacket, answer
+from lab.tars.packets import RequestPacket, ResponsePacket, answer
 from perf.engines.call import echo_call
 from perf.engines.flights import Stray
 from perf.engines.openloop import NO_CONNECTION, OpenLoopEngine
 from perf.engines.traffic import MALFORMED, TIMED_OUT, WRONG_BODY
 from perf.engines.windowed import WindowedEngine
+from perf.engines.wire import LAST_ID
 from perf.load import LoadPlan, LoadResult
 from perf.observer import UNANSWERED_THROUGHOUT
 from tests.perf.faulty_echo import Faulty, faulty_echo, good
@@ -117,7 +118,7 @@ def test_requests_that_are_answered_twice(run: Run) -> None:
 
 @both
 def test_answers_to_another_id(run: Run) -> None:
-    faulty = Faulty(lambda request: good(replace_id(request, 70_000)))
+    faulty = Faulty(lambda request: good(replace_id(request, LAST_ID)))
     result = against(faulty, run)
     assert result.failures == {Stray.UNKNOWN.value: faulty.faults, TIMED_OUT: faulty.faults}
     assert result.succeeded == faulty.requests - faulty.faults
@@ -274,7 +275,5 @@ def replace_id(request: RequestPacket, request_id: int) -> RequestPacket:
 
 
 def longer(request: RequestPacket) -> bytes:
-    reply = answer(request, result_desc="x" * (request.request_id % 97 + 1))
-    whole = good(request)
-    body = whole[whole.index(b"\x06\x10") :][:36]
-    return answer(request, body, result_desc=reply.result_desc).to_frame()
+    body = ResponsePacket.from_frame(good(request)).body
+    return answer(request, body, result_desc="x" * (request.request_id % 97 + 1)).to_frame()
