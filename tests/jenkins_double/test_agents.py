@@ -91,6 +91,15 @@ def test_its_status_and_its_files_come_back(master: Master) -> None:
     assert master.ask("GET", "/job/back/1/artifact/a.txt").raw == b"a\0\xff"
 
 
+def test_output_and_errors_come_in_the_order_of_their_writing(master: Master) -> None:
+    script = """set +x
+    for n in $(seq 300); do printf "$n is " >&2; echo "$n"; done"""
+    master.create("both", freestyle(script, label="dc"))
+    assert master.run("both")["result"] == "SUCCESS"
+    lines = [line for line in master.console("both").splitlines() if " is " in line]
+    assert lines == [f"{n} is {n}" for n in range(1, 301)]
+
+
 def test_a_step_may_say_nothing(master: Master) -> None:
     master.create("empty", freestyle("", label="dc"))
     assert master.run("empty")["result"] == "SUCCESS"

@@ -92,13 +92,14 @@ class SshNode(Node):
         await self._shell(make, step.directory, script, stdin=step.script.encode())
         write(step.banner(script))
         exports = " ".join(f"{k}={shlex.quote(v)}" for k, v in step.variables.items())
-        # WORKSPACE has to be absolute, and only the node knows its home directory.
+        # WORKSPACE has to be absolute, and only the node knows its home directory. Errors go
+        # where output goes: by a stream of their own they would come at another time.
         command = (
-            f'cd {shlex.quote(step.directory)} && exec env {exports} WORKSPACE="$PWD" '
+            f'exec 2>&1; cd {shlex.quote(step.directory)} && exec env {exports} WORKSPACE="$PWD" '
             f"{shlex.join(step.interpreter)} ../{shlex.quote(Path(script).name)} </dev/null"
         )
         # Its input stays open, for signals.
-        async with self._process(command, stderr=asyncssh.STDOUT) as process:
+        async with self._process(command) as process:
             try:
                 while data := await process.stdout.read(_PIECE):
                     write(data)
