@@ -23,8 +23,13 @@ PATH = "/openvidu"
 #: A longer text frame (in characters, not bytes) makes the server close with 1009.
 MAX_FRAME_CHARACTERS = 51_200
 CLOSE_FRAME_TOO_LONG = 1009
+CLOSE_REASON_TOO_LONG = (
+    "The decoded text message was too big for the output buffer and the endpoint does not "
+    "support partial messages"
+)
 #: A binary frame makes the server close with 1003.
 CLOSE_BINARY_FRAME = 1003
+CLOSE_REASON_BINARY = "Binary messages not supported"
 #: The server closes with 1000 and this reason when pings stay away.
 CLOSE_REASON_NO_PING = "Close for not receive ping from client"
 #: The interval that a client's first ping names; the server closes after three of them.

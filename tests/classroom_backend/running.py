@@ -92,8 +92,13 @@ class Backend:
 
 
 @contextmanager
-def running_backend(home: Path, *, pythonpath: Path = ROOT) -> Iterator[Backend]:
-    """Start a backend on a free port and wait until it answers; end it in the end."""
+def running_backend(
+    home: Path, *options: str, pythonpath: Path = ROOT, may_end: bool = False
+) -> Iterator[Backend]:
+    """Start a backend on a free port and wait until it answers; end it in the end.
+
+    With ``may_end`` the test itself may have ended it.
+    """
     ca.make(home)
     certificate, key = ca.issue(home, ADDRESS)
     for name, content in (("c.pem", certificate), ("k.pem", key), ("secret", SECRET.encode())):
@@ -103,7 +108,7 @@ def running_backend(home: Path, *, pythonpath: Path = ROOT) -> Iterator[Backend]
     argv = [
         sys.executable, "-m", "lab.classroom.embedded.backend", "--home", ".",
         "--listen", f"{ADDRESS}:{port}", "--cert", "c.pem", "--key", "k.pem",
-        "--secret-file", "secret",
+        "--secret-file", "secret", *options,
     ]  # fmt: skip
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -122,7 +127,7 @@ def running_backend(home: Path, *, pythonpath: Path = ROOT) -> Iterator[Backend]
             advice=(home / "log").read_text(),
         )
         yield backend
-        assert process.poll() is None, (home / "log").read_text()
+        assert may_end or process.poll() is None, (home / "log").read_text()
         assert "Traceback" not in (home / "log").read_text(), (home / "log").read_text()
     finally:
         process.terminate()

@@ -10,7 +10,8 @@ import asyncio
 from types import TracebackType
 from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
 
 from tests.classroom_backend.running import Backend
 
@@ -18,21 +19,41 @@ TIMEOUT_S = 10.0
 
 
 class Socket:
-    """Open on /openvidu; use as a context manager, or `close` it."""
+    """Open on /openvidu; use as a context manager, or `close` it.
 
-    def __init__(self, backend: Backend) -> None:
+    ``options`` are websockets' own; raises its `InvalidStatus` when the server refuses.
+    """
+
+    def __init__(self, backend: Backend, path: str = "/openvidu", **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
-        self._socket = self._run(
+        self._socket: ClientConnection = self._run(
             connect(
-                f"wss://{backend.authority}/openvidu",
+                f"wss://{backend.authority}{path}",
                 ssl=backend.tls,
                 proxy=None,
                 ping_interval=None,
                 close_timeout=2,
+                **options,
             )
         )
 
-    def send(self, message: str | bytes) -> None:
+    @property
+    def headers(self) -> Headers:
+        """What the server's answer to the handshake said."""
+        response = self._socket.response
+        assert response is not None
+        return response.headers
+
+    def ping(self) -> None:
+        """Send a WebSocket ping, and wait for the pong."""
+
+        async def answered() -> None:
+            await (await self._socket.ping())
+
+        self._run(answered())
+
+    def send(self, message: str | bytes | list[str]) -> None:
+        """Send one message; a list leaves in as many fragments."""
         self._run(self._socket.send(message))
 
     def receive(self, timeout: float = TIMEOUT_S) -> str:
@@ -44,9 +65,13 @@ class Socket:
         self._socket.transport.abort()
         self._run(self._socket.wait_closed())
 
+    def shut(self, code: int, reason: str) -> None:
+        """Close the connection; what came before can still be received."""
+        self._run(self._socket.close(code, reason))
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         if not self._loop.is_closed():
-            self._run(self._socket.close(code, reason))
+            self.shut(code, reason)
             self._loop.close()
 
     def _run(self, work: Any, timeout: float = TIMEOUT_S) -> Any:

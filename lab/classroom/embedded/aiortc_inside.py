@@ -61,7 +61,9 @@ class Outlet:
 
     The sender keeps its SSRC, its RTCP reports and the transport; its track must never
     yield a frame. ``keyframe()`` is called when the subscriber lost the picture, and
-    ``lost(sequence_number)`` for each packet that it misses.
+    ``lost(sequence_number)`` for each packet that it misses, by the publisher's numbers.
+    When the publisher starts again (another SSRC), numbers and timestamps go on from where
+    they were: SRTP and jitter buffers take a jump for packets from long ago.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Outlet:
         sender: RTCRtpSender,
         number: int,
         *,
+        clock_rate: int,
         keyframe: Callable[[], None],
         lost: Callable[[Outlet, int], None],
     ) -> None:
@@ -77,9 +80,14 @@ class Outlet:
         self._payload_type = number
         self._octets = 0
         self._packets = 0
+        self._clock_rate = clock_rate
+        self._source: int | None = None
+        self._newest = (0, 0, 0)
+        self._number_shift = 0
+        self._time_shift = 0
 
         async def retransmit(sequence_number: int) -> None:
-            lost(self, sequence_number)
+            lost(self, sequence_number - self._number_shift & 0xFFFF)
 
         inside._send_keyframe = keyframe
         inside._retransmit = retransmit
@@ -96,12 +104,12 @@ class Outlet:
         pair = dtls.transport._connection._nominated.get(1)
         if pair is None:
             return
+        if packet.ssrc != self._source:
+            self._join_on(packet, ntp_time)
+        number = packet.sequence_number + self._number_shift & 0xFFFF
+        timestamp = packet.timestamp + self._time_shift & 0xFFFFFFFF
         header = _HEADER.pack(
-            _VERSION_2,
-            packet.marker << 7 | self._payload_type,
-            packet.sequence_number,
-            packet.timestamp,
-            sender._ssrc,
+            _VERSION_2, packet.marker << 7 | self._payload_type, number, timestamp, sender._ssrc
         )
         try:
             protected = dtls._tx_srtp.protect(header + payload)
@@ -111,6 +119,19 @@ class Outlet:
         self._packets += 1
         self._octets += len(payload)
         sender._RTCRtpSender__ntp_timestamp = ntp_time
-        sender._RTCRtpSender__rtp_timestamp = packet.timestamp
+        sender._RTCRtpSender__rtp_timestamp = timestamp
         sender._RTCRtpSender__packet_count = self._packets
         sender._RTCRtpSender__octet_count = self._octets
+        if number - self._newest[0] & 0xFFFF < 0x8000:  # not one that is sent again
+            self._newest = (number, timestamp, ntp_time)
+
+    def _join_on(self, packet: RtpPacket, ntp_time: int) -> None:
+        """Let the numbers of a new source follow those that were sent last."""
+        if self._source is not None:
+            number, timestamp, then = self._newest
+            elapsed = (ntp_time - then) * self._clock_rate >> 32
+            self._number_shift = number + 1 - packet.sequence_number
+            self._time_shift = timestamp + max(elapsed, 1) - packet.timestamp
+        else:
+            self._newest = (packet.sequence_number, packet.timestamp, ntp_time)
+        self._source = packet.ssrc

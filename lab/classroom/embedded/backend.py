@@ -16,7 +16,9 @@ import signal
 import sys
 from pathlib import Path
 
+from lab.classroom.embedded.model import GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S
 from lab.classroom.embedded.without_codecs import stand_in
+from lab.classroom.signalling import RECONNECTION_GRACE_S
 
 
 async def _main(argv: list[str]) -> None:
@@ -24,7 +26,12 @@ async def _main(argv: list[str]) -> None:
 
     given = _parser().parse_args(argv)
     host, _, port = given.listen.rpartition(":")
-    settings = Settings(given.home, host, int(port), given.cert, given.key, given.secret_file)
+    settings = Settings(
+        given.home, host, int(port), given.cert, given.key, given.secret_file,
+        grace_s=given.reconnection_s,
+        garbage_interval_s=given.garbage_interval_s,
+        garbage_threshold_s=given.garbage_threshold_s,
+    )  # fmt: skip
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -41,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cert", type=Path, required=True, help="certificate chain, PEM")
     parser.add_argument("--key", type=Path, required=True, help="its private key, PEM")
     parser.add_argument("--secret-file", type=Path, required=True, help="OPENVIDU_SECRET")
+    for name, default, meaning in (
+        ("--reconnection-s", RECONNECTION_GRACE_S, "how long a lost socket may come back"),
+        ("--garbage-interval-s", GARBAGE_INTERVAL_S, "how often unused sessions are looked for"),
+        ("--garbage-threshold-s", GARBAGE_THRESHOLD_S, "how old unused sessions may get"),
+    ):
+        parser.add_argument(name, type=float, default=default, metavar="S", help=meaning)
     return parser
 
 

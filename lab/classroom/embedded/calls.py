@@ -35,8 +35,17 @@ class Thrown(CallFailed):
 class Reported(Thrown):
     """The shape with the rpc session id and a top-level ``"data": {}``."""
 
+    #: The error's own ``data``, where it has one.
+    data: Any = ABSENT
+
     def failure(self, request: Request, rpc_session: str) -> Failure:
-        return Failure.reported(request.id, self.code, self.text, rpc_session)
+        return Failure.reported(request.id, self.code, self.text, rpc_session, data=self.data)
+
+
+class NotReconnected(Reported):
+    """reconnectStream's refusals carry a text as ``data``, too."""
+
+    data = "{}"
 
 
 class Defect(CallFailed):
@@ -134,12 +143,13 @@ class Call:
 
     def _params(self) -> Mapping[str, Any]:
         params = self.request.params
-        if params is ABSENT or params is None:
+        if params is ABSENT:
             return {}
         if not isinstance(params, dict):
             raise Defect(
                 "com.google.gson.JsonSyntaxException",
-                "Expected a com.google.gson.JsonObject but was com.google.gson.JsonArray",
+                "Expected a com.google.gson.JsonObject but was "
+                f"com.google.gson.{_gson_kind(params)}",
             )
         return params
 
@@ -154,7 +164,10 @@ def as_text(value: Any) -> str:
 
 
 def _unsupported(value: dict[str, Any] | list[Any] | None) -> Defect:
-    kind = "JsonNull"
-    if value is not None:
-        kind = "JsonObject" if isinstance(value, dict) else "JsonArray"
-    return Defect("java.lang.UnsupportedOperationException", kind)
+    return Defect("java.lang.UnsupportedOperationException", _gson_kind(value))
+
+
+def _gson_kind(value: Any) -> str:
+    """The class that Gson reads a JSON value into."""
+    kinds = {dict: "JsonObject", list: "JsonArray", type(None): "JsonNull"}
+    return kinds.get(type(value), "JsonPrimitive")

@@ -29,6 +29,8 @@ from av.frame import Frame
 from lab.classroom.embedded.aiortc_inside import Outlet, ask_for_keyframe, payload_type, tap
 
 CODECS = {"audio": "audio/opus", "video": "video/VP8"}
+#: Timestamps count this often in a second.
+CLOCK_RATES = {"audio": 48_000, "video": 90_000}
 #: One Opus frame of digital silence: CELT, fullband, mono, 20 ms (RFC 6716, section 3.1).
 OPUS_SILENCE = b"\xf8\xff\xfe"
 #: Video packets that are kept for subscribers who miss one; about 4 s at 1 Mbit/s.
@@ -77,11 +79,13 @@ class _Endpoint:
     async def answer(self, offer: str, prepare: Callable[[str], None]) -> str:
         """The answer to ``offer``; ``prepare(kind)`` is called for each of its media."""
         try:
-            for media in SessionDescription.parse(offer).media:
-                if media.kind in CODECS:
-                    if media.dtls is None or not media.dtls.fingerprints:
-                        raise ValueError("media without a DTLS fingerprint")
-                    prepare(media.kind)
+            offered = [m for m in SessionDescription.parse(offer).media if m.kind in CODECS]
+            if not offered:
+                raise ValueError("the offer has neither audio nor video")
+            for media in offered:
+                if media.dtls is None or not media.dtls.fingerprints:
+                    raise ValueError("media without a DTLS fingerprint")
+                prepare(media.kind)
             await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             answer = await self.connection.createAnswer()
             await self.connection.setLocalDescription(answer)
@@ -118,6 +122,13 @@ class _Line:
         self._cooling: asyncio.TimerHandle | None = None
         self._request: asyncio.Task[None] | None = None
         tap(receiver, self._forward)
+
+    def follow(self, other: _Line) -> None:
+        """Go on, for the same outlets, with what another line would have received."""
+        self._receiver = other._receiver
+        self._ssrc = None
+        self._history.clear()
+        tap(self._receiver, self._forward)
 
     def _forward(self, packet: RtpPacket) -> None:
         self._ssrc = packet.ssrc
@@ -176,14 +187,19 @@ class Publication(_Endpoint):
 
     async def start(self, offer: str) -> None:
         self.answer_sdp = await self.answer(offer, self._receive)
-        if not self.lines:
-            await self.close()
-            raise OfferRefused("the offer has neither audio nor video")
 
     def _receive(self, kind: str) -> None:
         transceiver = self.connection.addTransceiver(kind, direction="recvonly")
         transceiver.setCodecPreferences(_codecs(kind, retransmission=True))
         self.lines.setdefault(kind, _Line(transceiver.receiver, kind, self._faults))
+
+    def take_over(self, former: Publication) -> None:
+        """Become the source of what ``former`` was: its subscribers stay, and notice nothing."""
+        for kind, line in former.lines.items():
+            if kind in self.lines:
+                line.follow(self.lines[kind])
+            self.lines[kind] = line
+        former.lines = {}
 
     async def subscribe(self, offer: str) -> Subscription:
         """Answer a subscriber's offer; raises `OfferRefused`."""
@@ -214,7 +230,11 @@ class Subscription(_Endpoint):
             number = payload_type(transceiver, CODECS[transceiver.kind])
             if line is not None and number is not None:
                 outlet = Outlet(
-                    transceiver.sender, number, keyframe=line.keyframe, lost=line.resend
+                    transceiver.sender,
+                    number,
+                    clock_rate=CLOCK_RATES[transceiver.kind],
+                    keyframe=line.keyframe,
+                    lost=line.resend,
                 )
                 line.outlets.add(outlet)
                 self._outlets.append((line, outlet))

@@ -12,7 +12,15 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from lab.classroom.embedded.calls import Call, Defect, Reported, Silence, Thrown, as_text
+from lab.classroom.embedded.calls import (
+    Call,
+    Defect,
+    NotReconnected,
+    Reported,
+    Silence,
+    Thrown,
+    as_text,
+)
 from lab.classroom.embedded.media import OfferRefused, Publication, Subscription
 from lab.classroom.embedded.model import Grant, Receiving, Session, random_id, stream_id
 from lab.classroom.embedded.rooms import EARLY_CANDIDATES, Candidate, Seat
@@ -188,6 +196,62 @@ async def receive_video_from(call: Call) -> None:
     call.answer({"sdpAnswer": subscription.answer_sdp})
 
 
+async def reconnect_stream(call: Call) -> None:
+    """Answer a new offer for a stream that the caller publishes or receives already.
+
+    Nobody is told, and the stream keeps its id: its subscribers go on with the new media.
+    """
+    seat = call.seat
+    wanted, offer = call.text("stream"), call.text("sdpOffer")
+    owner = seat.session.owner_of(wanted)
+    publisher = call.rooms.seat_of(seat.session, owner.id) if owner else None
+    stream = owner.stream if owner else None
+    if publisher is None or publisher.publication is None or stream is None:
+        raise NotReconnected(
+            Code.NOT_STREAMING, f"Stream '{wanted}' does not exist in Session '{seat.session.id}'"
+        )
+    if publisher is seat:
+        await _reconnect_publisher(call, publisher.publication, stream, offer)
+    else:
+        await _reconnect_subscriber(call, publisher, publisher.publication, wanted, offer)
+
+
+async def _reconnect_publisher(call: Call, former: Publication, stream: Stream, offer: str) -> None:
+    seat = call.seat
+    try:
+        publication = await call.rooms.media.publish(offer)
+    except OfferRefused:
+        raise Defect(_KURENTO, _SDP_PARSE_ERROR) from None
+    if seat.publication is not former:
+        call.rooms.spawn(publication.close())  # evicted or unpublished meanwhile
+        raise Silence
+    publication.take_over(former)
+    call.rooms.spawn(former.close())
+    seat.publication = publication
+    seat.participant.stream = replace(stream, created_at=call.now_ms)
+    call.answer(write(Published(publication.answer_sdp, stream.id, call.now_ms)))
+
+
+async def _reconnect_subscriber(
+    call: Call, publisher: Seat, publication: Publication, wanted: str, offer: str
+) -> None:
+    seat, sender_id = call.seat, publisher.participant.id
+    no_answer = NotReconnected(
+        Code.SDP, f"Unable to generate SDP answer when reconnecting subscriber to '{wanted}'"
+    )
+    call.rooms.stop_receiving(seat, sender_id)
+    try:
+        subscription = await publication.subscribe(offer)
+    except OfferRefused:
+        raise no_answer from None
+    if call.rooms.seat(call.rpc_session) is not seat or publisher.publication is not publication:
+        call.rooms.spawn(subscription.close())  # one of the two has gone meanwhile
+        raise no_answer
+    seat.subscriptions[sender_id] = subscription
+    seat.participant.receiving[sender_id] = Receiving(call.now_ms, wanted)
+    call.answer({"sdpAnswer": subscription.answer_sdp})
+
+
 async def unsubscribe_from_video(call: Call) -> None:
     """Stop receiving from a connection, given by its id."""
     seat, sender_id = call.seat, call.text("sender")
@@ -314,6 +378,7 @@ METHODS: dict[str, Callable[[Call], Awaitable[None]]] = {
     "publishVideo": publish_video,
     "unpublishVideo": unpublish_video,
     "receiveVideoFrom": receive_video_from,
+    "reconnectStream": reconnect_stream,
     "unsubscribeFromVideo": unsubscribe_from_video,
     "onIceCandidate": on_ice_candidate,
     "sendMessage": send_message,

@@ -15,8 +15,10 @@ from lab.classroom.messages import RemoteParticipant, Stream
 from lab.classroom.token import Role
 
 VERSION = "2.13.0"
-#: A session that nobody ever joined is collected after this long, in milliseconds.
-GARBAGE_THRESHOLD_MS = 3_600_000
+#: Every so many seconds, sessions that nobody ever joined are looked for …
+GARBAGE_INTERVAL_S = 900.0
+#: … and forgotten when they are older than this, in seconds.
+GARBAGE_THRESHOLD_S = 3600.0
 #: Stands between the client's and the server's part of a participant's metadata.
 METADATA_SEPARATOR = "%/%"
 
@@ -223,10 +225,10 @@ class Sessions:
     def remove(self, session: Session) -> None:
         self._by_id.pop(session.id, None)
 
-    def collect_garbage(self, now_ms: int) -> None:
-        """Forget the sessions that nobody has joined for an hour; no event tells of it."""
+    def collect_garbage(self, *, created_before_ms: int) -> None:
+        """Forget old sessions that nobody has ever joined; no event tells of it."""
         for session in self.all():
-            if not session.active and now_ms - session.created_at > GARBAGE_THRESHOLD_MS:
+            if not session.active and session.created_at < created_before_ms:
                 self.remove(session)
 
 

@@ -151,6 +151,11 @@ class Rooms:
                 self._grace_s, self.evict, seat, "networkDisconnect"
             )
 
+    def taken_over(self, private_id: str, link: Link) -> bool:
+        """Whether another socket has resumed the seat that ``link`` had."""
+        seat = self._seats.get(private_id)
+        return seat is not None and seat.link is not link
+
     def resume(self, private_id: str, link: Link) -> bool:
         """Give a seat to a new socket; False when there is no such seat (any more)."""
         seat = self._seats.get(private_id)

@@ -12,23 +12,31 @@ from pathlib import Path
 from aiohttp import web
 
 from lab.classroom.embedded.media import MediaFaults, MediaPlane
-from lab.classroom.embedded.model import VERSION, Sessions
+from lab.classroom.embedded.model import (
+    GARBAGE_INTERVAL_S,
+    GARBAGE_THRESHOLD_S,
+    VERSION,
+    Sessions,
+)
 from lab.classroom.embedded.rest import Rest
 from lab.classroom.embedded.rooms import Rooms
 from lab.classroom.loopback_ice import gather_on
+from lab.classroom.signalling import RECONNECTION_GRACE_S
 from lab.faultflags import FaultFlags
 
 log = logging.getLogger("classroom")
 
-#: Every so many seconds, sessions that nobody ever joined are looked for.
-GARBAGE_INTERVAL_S = 900.0
 #: How long connections may take to end when the server stops, in seconds.
 SHUTDOWN_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to listen, with which certificate; ``home`` is where faults are injected."""
+    """Where to listen, with which certificate; ``home`` is where faults are injected.
+
+    The three times are in seconds: how long a lost socket may come back (``grace_s``), how
+    often sessions that nobody ever joined are looked for, and how old they may get.
+    """
 
     home: Path
     host: str
@@ -36,6 +44,9 @@ class Settings:
     cert: Path
     key: Path
     secret_file: Path
+    grace_s: float = RECONNECTION_GRACE_S
+    garbage_interval_s: float = GARBAGE_INTERVAL_S
+    garbage_threshold_s: float = GARBAGE_THRESHOLD_S
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -50,7 +61,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             silence=lambda: faults.active("classroom.media-silence"),
         )
     )
-    rooms = Rooms(Sessions(), media, faults)
+    rooms = Rooms(Sessions(), media, faults, grace_s=settings.grace_s)
     secret = settings.secret_file.read_text().rstrip("\n")
     rest = Rest(rooms, f"{settings.host}:{settings.port}", secret, stop)
     runner = web.AppRunner(rest.application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
@@ -64,9 +75,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             VERSION, settings.host, settings.port,
         )  # fmt: skip
         while not stop.is_set():
-            rooms.sessions.collect_garbage(int(time.time() * 1000))
+            oldest = time.time() - settings.garbage_threshold_s
+            rooms.sessions.collect_garbage(created_before_ms=int(oldest * 1000))
             try:
-                await asyncio.wait_for(stop.wait(), GARBAGE_INTERVAL_S)
+                await asyncio.wait_for(stop.wait(), settings.garbage_interval_s)
             except TimeoutError:
                 continue
     finally:

@@ -17,7 +17,9 @@ from lab.classroom.embedded.rooms import Rooms
 from lab.classroom.signalling import (
     CLOSE_BINARY_FRAME,
     CLOSE_FRAME_TOO_LONG,
+    CLOSE_REASON_BINARY,
     CLOSE_REASON_NO_PING,
+    CLOSE_REASON_TOO_LONG,
     MAX_FRAME_CHARACTERS,
     PING_INTERVALS_UNTIL_CLOSE,
     Code,
@@ -103,10 +105,10 @@ class Conversation:
         try:
             async for message in self._socket:
                 if message.type is WSMsgType.BINARY:
-                    self._outbox.close(CLOSE_BINARY_FRAME)
+                    self._outbox.close(CLOSE_BINARY_FRAME, CLOSE_REASON_BINARY)
                 elif message.type is WSMsgType.TEXT:
                     if len(message.data) > MAX_FRAME_CHARACTERS:
-                        self._outbox.close(CLOSE_FRAME_TOO_LONG)
+                        self._outbox.close(CLOSE_FRAME_TOO_LONG, CLOSE_REASON_TOO_LONG)
                     else:
                         await self._serve_text(message.data)
         finally:
@@ -131,6 +133,8 @@ class Conversation:
             self._outbox.send(Failure.defect(None, "java.lang.NullPointerException", "null"))
 
     async def _serve_request(self, request: Request) -> None:
+        if self._rooms.taken_over(self.rpc_session, self._outbox):
+            self.rpc_session = _rpc_session_id()
         if request.method == "ping":
             self._ping(request)
             return
@@ -169,10 +173,17 @@ class Conversation:
         if self._silence_s is not None:
             if self._alarm is not None:
                 self._alarm.cancel()
-            self._alarm = asyncio.get_running_loop().call_later(
-                self._silence_s, self._outbox.close, WSCloseCode.OK, CLOSE_REASON_NO_PING
-            )
-        self._outbox.send(Result(request.id, {"value": "pong"}))
+            self._alarm = asyncio.get_running_loop().call_later(self._silence_s, self._end_silent)
+        pong = {"value": "pong"}
+        named = _param(request, "sessionId")
+        if isinstance(named, str):
+            pong["sessionId"] = named
+        self._outbox.send(Result(request.id, pong))
+
+    def _end_silent(self) -> None:
+        """No ping has come for too long. Only sockets of participants are closed for that."""
+        if self._rooms.seat(self.rpc_session) is not None:
+            self._outbox.close(WSCloseCode.OK, CLOSE_REASON_NO_PING)
 
 
 def _param(request: Request, key: str) -> Any:
