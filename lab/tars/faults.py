@@ -53,7 +53,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("tars.upload-lost", ("tars-master",), "uploads are accepted, not kept"),
     Fault("tars.default-ignored", ("tars-master",), "the default package stays what it was"),
     Fault("tars.package-kept", ("tars-master",), "deleted packages stay"),
-    Fault("tars.task-vanishes", ("tars-master",), "tasks cannot be asked for"),
+    Fault("tars.task-cut", ("tars-master",), "tasks tell of their first server only"),
     Fault("tars.flow-ignored", ("tars-master",), "update_flowstatus does nothing"),
     Fault("tars.set-ignored", ("tars-master",), "look-ups in a set do not heed it"),
     Fault("tars.command-lost", ("tars-master",), "commands succeed and reach no server"),

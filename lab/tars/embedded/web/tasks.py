@@ -31,8 +31,10 @@ def routes(parts: Parts) -> Iterable[Route]:
 
     async def task(parameters: Parameters) -> Row:
         found = database.task(str(parameters["task_no"]))
-        if found is None or parts.flags.active("tars.task-vanishes"):
+        if found is None:
             raise system_error()
+        if parts.flags.active("tars.task-cut"):
+            del found["items"][1:]
         return rows.task(found)
 
     async def task_list(parameters: Parameters) -> Row:
