@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -263,6 +264,45 @@ async def test_who_leaves_gets_no_more() -> None:
         await on.heard["audio"].until(bool)
         await on.subscription.close()
         assert not on.publication.lines["audio"].outlets
+
+
+@in_loop
+async def test_a_publisher_that_starts_again_keeps_its_subscribers() -> None:
+    """Numbers and times go on, or SRTP and jitter buffers would take the new ones for old."""
+    async with scene(CountedOpus(), VideoStreamTrack()) as on:
+        audio, video = on.heard["audio"], on.heard["video"]
+        await audio.until(lambda packets: len(packets) > 5)
+        await video.until(lambda packets: len(packets) > 5)
+        (outlet,) = on.publication.lines["audio"].outlets
+        again = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        fresh = CountedOpus()
+        for track in (fresh, VideoStreamTrack()):
+            again.addTransceiver(track, direction="sendonly")
+        publication = Publication(MediaFaults(lambda: False, lambda: False))
+        await publication.start(await _offer(again))
+        await _accept(again, publication.answer_sdp)
+        publication.take_over(on.publication)
+        await on.publication.close()
+        try:
+            before = {kind: len(heard.packets) for kind, heard in on.heard.items()}
+            await audio.until(lambda packets: len(packets) > before["audio"] + 10)
+            await video.until(lambda packets: len(packets) > before["video"] + 10)
+            assert publication.lines["audio"].outlets == {outlet}
+            assert audio.packets[-1].payload in fresh.sent
+            for heard in (audio, video):
+                steps = [
+                    (
+                        later.sequence_number - earlier.sequence_number & 0xFFFF,
+                        later.timestamp - earlier.timestamp & 0xFFFFFFFF,
+                        later.ssrc == earlier.ssrc,
+                    )
+                    for earlier, later in pairwise(heard.packets)
+                ]
+                assert {(number, same) for number, _, same in steps} == {(1, True)}
+                assert max(elapsed for _, elapsed, _ in steps) < 90_000 * TIMEOUT_S
+        finally:
+            await publication.close()
+            await again.close()
 
 
 VIDEO_IN_H264_ONLY = (

@@ -47,7 +47,7 @@ class Outbox:
     def __init__(self, socket: web.WebSocketResponse, give_up: Callable[[], None]) -> None:
         self._socket = socket
         self._give_up = give_up
-        self._waiting: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[str | tuple[int, str] | None] = asyncio.Queue()
         self._characters = 0
         self._task = asyncio.create_task(self._write())
 
@@ -67,6 +67,8 @@ class Outbox:
         try:
             while True:
                 item = await self._waiting.get()
+                if item is None:
+                    return
                 if isinstance(item, tuple):
                     await self._socket.close(code=item[0], message=item[1].encode())
                     return
@@ -76,8 +78,11 @@ class Outbox:
             self._give_up()
 
     def discard(self) -> None:
-        """The socket has ended: nothing leaves any more."""
-        self._task.cancel()
+        """The socket has ended: what still waits fails at once, and the task is over.
+
+        It is not cancelled: aiohttp compresses long messages in a task that would be left alone.
+        """
+        self._waiting.put_nowait(None)
 
 
 class Conversation:
