@@ -109,7 +109,7 @@ class Criterion(Model):
     #: The system whose life this criterion judges: it has no preflight of that system.
     liveness_of: str | None = None
     impact: Literal["none", "service", "host"] = "none"
-    #: Judged while nothing else is; Robot's tests, which run in one go, cannot say so.
+    #: Judged while nothing else is. Robot's tests run in one go and cannot say so, BluVal's can.
     alone: bool = False
     #: metric → profile → limit
     thresholds: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -262,7 +262,7 @@ class _Check:
         at = ("criteria", i)
         content = self._content
         self._known("layer", criterion.layer, content.layers, *at, "layer")
-        if criterion.alone and criterion.runner == "robot":
+        if criterion.alone and criterion.runner == "robot" and criterion.bluval is None:
             raise self._document.error(
                 *at, "alone", says="Robot's tests run in one go; judge it by pytest or locust"
             )

@@ -8,7 +8,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module, metadata
 from pathlib import Path
@@ -160,24 +160,30 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
         by_bluval = [c for c in criteria if c.bluval is not None]
         beside_others = [c for c in by_pytest if not c.alone]
         alone = [c for c in by_pytest if c.alone]
-        children = []
-        if beside_others:
-            children.append(_pytest(run, task, beside_others))
-        if by_robot:
-            children.append(_robot(run, task, by_robot))
-        if by_bluval:
-            argv = ["-m", "iec4_keywords.bluval"]
-            children.append(_child(run, task, by_bluval, "bluval", argv))
+
+        def start_beside_each_other() -> Iterator[Child]:
+            if beside_others:
+                yield _pytest(run, task, beside_others)
+            if by_robot:
+                yield _robot(run, task, by_robot)
+
+        def start_alone() -> Iterator[Child]:
+            if alone:
+                yield _pytest(run, task, alone, name="pytest-alone", workers=0)
+
+        def start_bluval() -> Iterator[Child]:
+            if by_bluval:
+                yield _child(run, task, by_bluval, "bluval", ["-m", "iec4_keywords.bluval"])
+
         try:
-            _follow(run, children, progress, VALIDATE_TIMEOUT_S)
+            # What needs the lab for itself comes after the others, one after the other.
+            for start in (start_beside_each_other, start_alone, start_bluval):
+                children = [*start()]
+                _follow(run, children, progress, VALIDATE_TIMEOUT_S)
+                _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
         finally:
             redact_tree(run.path / "robot")
             redact_tree(run.path / "bluval")
-        _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
-        if alone:  # these need the lab for themselves, and take turns
-            children = [_pytest(run, task, alone, name="pytest-alone", workers=0)]
-            _follow(run, children, progress, VALIDATE_TIMEOUT_S)
-            _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
 
 
 def perf(run: RunDirectory, task: Task, progress: Progress) -> None:

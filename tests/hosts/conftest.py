@@ -17,11 +17,10 @@ from lab.loopback.cleanup import remove_tree
 
 @pytest.fixture(scope="session")
 def lab_inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IEC4_CACHE", str(tmp_path_factory.mktemp("cache")))
-        of = template(one=["tars-master"], two=["dc"])
-        with running_lab(of, tmp_path_factory.mktemp("lab")) as inventory:
-            yield inventory
+    # Nothing is set in the environment here: it would stay so for tests of other folders.
+    of = template(one=["tars-master"], two=["dc"])
+    with running_lab(of, tmp_path_factory.mktemp("lab")) as inventory:
+        yield inventory
 
 
 @pytest.fixture(scope="session")

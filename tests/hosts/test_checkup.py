@@ -126,10 +126,11 @@ def test_endpoints_that_answer(tmp_path: Path):
         found = _findings(
             _lab(
                 tars=SystemEntry(
+                    adopted=True,
                     endpoints={
                         "registry": f"tcp://127.0.0.1:{plain}",
                         "web": f"http://127.0.0.1:{plain}",
-                    }
+                    },
                 ),
                 classroom=SystemEntry(
                     endpoints={"api": f"https://127.0.0.1:{tls}"}, ca=tmp_path / "ca.pem"

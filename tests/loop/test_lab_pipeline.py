@@ -60,7 +60,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     site = place / "site.yaml"
     url = "https://git.example.org/iec4.git"
     site.write_text(SITE.read_text().replace(url, str(repository)))
-    with running_master(tmp_path_factory.mktemp("jenkins"), "--labels", "iec4", *with_groovy()) as master:
+    with running_master(
+        tmp_path_factory.mktemp("jenkins"), "--labels", "iec4", *with_groovy()
+    ) as master:
         for name, xml in render(site=site).items():
             if "-inwinstack-" in name:
                 master.create(name, xml)
