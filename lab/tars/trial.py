@@ -15,7 +15,7 @@ from lab.tars.deployment import await_state, echo_on
 from lab.tars.echo_client import Echo, Identity
 from lab.tars.package import ECHO, Program
 from lab.tars.probe import REGISTRY, SYSTEM, tars_web
-from lab.tars.queryf import resolve
+from lab.tars.queryf import Endpoints, QueryF, resolve
 from lab.tars.recipe import AGENT_ROLE, node_name
 from lab.tars.routing import parse_endpoint
 from lab.tars.web import Server, ServerSpec
@@ -123,6 +123,11 @@ class Trial:
             return True
 
         wait_for(f"the silence of {self.object_name}", silent, timeout=timeout)
+
+    def look_up(self) -> Endpoints:
+        """What the name service has of the server, active and inactive."""
+        with TarsClient(self.registry) as client:
+            return QueryF(client).find_object_by_id_in_same_group(self.object_name)
 
     def found_by_name(self) -> tuple[str, int]:
         """The first endpoint that the name service gives for the server."""

@@ -7,11 +7,9 @@ import pytest
 
 from blueprints.evidence import Evidence
 from lab.session import Lab
-from lab.tars.client import TarsClient
 from lab.tars.communicator import Communicator
 from lab.tars.echo_client import Echo
 from lab.tars.errors import ConnectionLost
-from lab.tars.queryf import QueryF
 from lab.tars.trial import FOLLOWS_S, Trial
 from lab.wait import wait_for
 
@@ -34,9 +32,7 @@ class Spread(Trial):
 
     def known(self) -> set[Address]:
         """The active endpoints that the name service has."""
-        with TarsClient(self.registry) as client:
-            found = QueryF(client).find_object_by_id_in_same_group(self.object_name)
-        return {(endpoint.host, endpoint.port) for endpoint in found.active}
+        return {(endpoint.host, endpoint.port) for endpoint in self.look_up().active}
 
     def answering(self, caller: Communicator, calls: int = CALLS) -> Counter[int]:
         """How many calls each process answered; under 0, how many had no answer."""

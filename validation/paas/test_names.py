@@ -9,7 +9,7 @@ from lab.session import Lab
 from lab.tars.client import TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, SAMPLES, Echo
 from lab.tars.probe import REGISTRY, SYSTEM
-from lab.tars.queryf import QUERY_OBJECT, Endpoints, QueryF, resolve
+from lab.tars.queryf import QUERY_OBJECT, QueryF, resolve
 from lab.tars.trial import FOLLOWS_S, Trial
 from lab.wait import wait_for
 
@@ -46,20 +46,15 @@ def test_every_type_arrives_unchanged(lab: Lab, evidence: Evidence) -> None:
                 assert echoed.copy == value, f"{function.name} gave out {echoed.copy!r}"
 
 
-def _look_up(trial: Trial) -> Endpoints:
-    with TarsClient(trial.registry) as client:
-        return QueryF(client).find_object_by_id_in_same_group(trial.object_name)
-
-
 @pytest.mark.criterion("PAAS-13")
 def test_a_stopped_service_is_inactive(lab: Lab, evidence: Evidence) -> None:
     with Trial(lab) as trial:
         trial.run()
-        wait_for("its endpoint", lambda: _look_up(trial).active, timeout=FOLLOWS_S)
+        wait_for("its endpoint", lambda: trial.look_up().active, timeout=FOLLOWS_S)
         trial.web.stop(trial.server.id)
-        wait_for("the look-up without it", lambda: not _look_up(trial).active, timeout=FOLLOWS_S)
+        wait_for("the look-up without it", lambda: not trial.look_up().active, timeout=FOLLOWS_S)
         with evidence.judge("the stopped service is listed as inactive"):
-            found = _look_up(trial)
+            found = trial.look_up()
             places = [(endpoint.host, endpoint.port) for endpoint in found.inactive]
             assert places == [trial.address], f"inactive are {places}"
 
@@ -68,14 +63,14 @@ def test_a_stopped_service_is_inactive(lab: Lab, evidence: Evidence) -> None:
 def test_the_name_service_follows(lab: Lab, evidence: Evidence) -> None:
     with Trial(lab) as trial:
         trial.run()
-        wait_for("its endpoint", lambda: _look_up(trial).active, timeout=FOLLOWS_S)
+        wait_for("its endpoint", lambda: trial.look_up().active, timeout=FOLLOWS_S)
         with evidence.judge("what stops is not active any more, and what starts is, in time"):
             began = time.monotonic()
             trial.web.stop(trial.server.id)
-            wait_for("stopped", lambda: not _look_up(trial).active, timeout=FOLLOWS_S)
+            wait_for("stopped", lambda: not trial.look_up().active, timeout=FOLLOWS_S)
             stopped = time.monotonic()
             trial.web.start(trial.server.id)
-            wait_for("started", lambda: _look_up(trial).active, timeout=FOLLOWS_S)
+            wait_for("started", lambda: trial.look_up().active, timeout=FOLLOWS_S)
             started = time.monotonic()
             evidence.check(
                 evidence.measure("stop_shows_after", (stopped - began) * 1000, "ms"),
