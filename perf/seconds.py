@@ -29,7 +29,7 @@ class SecondBySecond:
         if seconds > 0:
             self._at(self._opened + seconds - 0.5)
         return tuple(
-            Second(len(latencies), failed, _percentile(latencies, 50), _percentile(latencies, 99))
+            Second(len(latencies), failed, *_percentiles(latencies))
             for latencies, failed in zip(
                 self._latencies[:seconds], self._failed[:seconds], strict=True
             )
@@ -44,8 +44,9 @@ class SecondBySecond:
         return place
 
 
-def _percentile(latencies: array[float], percent: float) -> float | None:
+def _percentiles(latencies: array[float]) -> tuple[float | None, float | None]:
+    """p50 and p99 by nearest rank, as of `Histogram.percentile`."""
     if not latencies:
-        return None
-    ranked = np.sort(np.asarray(latencies))
-    return float(ranked[max(0, int(np.ceil(percent / 100 * len(ranked))) - 1)])
+        return None, None
+    p50, p99 = np.percentile(latencies, (50, 99), method="inverted_cdf")
+    return float(p50), float(p99)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from blueprints.errors import ConfigError, nearest
+from blueprints.model import Limit
 from lab import secrets
 from lab.inventory import load as load_inventory
 from lab.session import Lab
@@ -101,16 +104,18 @@ def rpc(
         raise ConfigError("--knee needs an engine with a rate (open, users) and an --slo")
     rates = None if asked.knee is None else asked.rates
     tell: Callable[[str], None] = (lambda _: None) if quiet or as_json else _tell
-    study = _study(asked, _engine(asked), objectives, rates, tell)
-    compared = [] if before is None else compare(before, study, _profile(asked))
-    target = out or Path("results") / f"load-{study.started.replace(':', '').replace('-', '')}Z"
-    _write(target, study, compared)
+    target = _target(asked)
+    notes = _notes(asked, target)
+    study = _study(asked, _engine(asked, target), objectives, rates, notes, tell)
+    compared = [] if before is None else compare(before, study, target.profile)
+    place = out or Path("results") / f"load-{study.started.replace(':', '').replace('-', '')}Z"
+    _write(place, study, compared)
     if as_json:
-        found = study.to_json() | {"compared": compared, "directory": str(target)}
+        found = study.to_json() | {"compared": compared, "directory": str(place)}
         print(json.dumps(found, indent=2))
     else:
         print("\n".join(_summary(study, compared)))
-        print(f"written to {target / PAGE}")
+        print(f"written to {place / PAGE}")
     if study.best is None:
         return 3 if not study.valid else 1
     worse = any(row[-1] == _CALLED[Move.WORSE] for row in compared)
@@ -120,17 +125,16 @@ def rpc(
 def compare(before: Study, now: Study, profile: str) -> list[tuple[str, ...]]:
     """A row a figure: its name, before, now, the band, and what its move is called.
 
-    The band comes from the repeated windows of both studies where there are enough of them.
+    The band comes from the earlier study's repeated windows where there are enough of them.
     """
     rows: list[tuple[str, ...]] = []
     for name, unit in UNITS.items():
         earlier, later = before.values(name), now.values(name)
         if not earlier or not later:
             continue
-        was, is_now = _median(earlier), _median(later)
-        limit = Objective.parse(
-            f"{name} {'>=' if name in _MORE_IS_BETTER else '<='} 0 {unit}"
-        ).limit
+        was, is_now = statistics.median_high(earlier), statistics.median_high(later)
+        # Its value does not matter here: it says which way is the good one.
+        limit = Limit(comparison=">=" if name in _MORE_IS_BETTER else "<=", value=0, unit=unit)
         around = band(was, None, percent_of(profile), earlier)
         moved = move(is_now, around, limit)
         rows.append(
@@ -150,6 +154,7 @@ def _study(
     engine: Engine,
     objectives: tuple[Objective, ...],
     rates: tuple[float, float] | None,
+    notes: Mapping[str, str],
     tell: Callable[[str], None],
 ) -> Study:
     windows: list[LoadResult] = []
@@ -179,13 +184,13 @@ def _study(
         objectives=objectives,
         windows=tuple(windows),
         knee=knee,
-        notes=_notes(asked),
+        notes=notes,
     )
 
 
-def _notes(asked: Asked) -> dict[str, str]:
+def _notes(asked: Asked, target: _Target) -> dict[str, str]:
     found = {
-        "lab": "embedded" if _profile(asked) == "embedded" else asked.lab or str(asked.registry),
+        "lab": "embedded" if target.profile == "embedded" else asked.lab or str(asked.registry),
         "TCP no-delay of the generator": "on" if asked.no_delay else "off",
     }
     if asked.engine == "windowed":
@@ -193,36 +198,36 @@ def _notes(asked: Asked) -> dict[str, str]:
     return found
 
 
-def _engine(asked: Asked) -> Engine:
+def _engine(asked: Asked, target: _Target) -> Engine:
     """The engine, aimed at the echo servant; raises `ConfigError` and what look-ups raise."""
-    if asked.engine not in ENGINES:
-        raise ConfigError(f"unknown engine {asked.engine!r}; {nearest(asked.engine, ENGINES)}")
-    registry = _registry(asked)
     if asked.engine == "users":
-        host, port = registry
+        host, port = target.registry
         return LocustEngine(PERF / "rpc.py", host=f"tcp://{host}:{port}", processes=asked.processes)
-    found = resolve(registry, ECHO_OBJECT)
+    found = resolve(target.registry, ECHO_OBJECT)
     addresses = [Address(one.host, one.port) for one in found]
     kind = WindowedEngine if asked.engine == "windowed" else OpenLoopEngine
     return kind(addresses, echo_call(), no_delay=asked.no_delay)
 
 
-def _registry(asked: Asked) -> tuple[str, int]:
+class _Target(NamedTuple):
+    """Whose names are looked up, and the SLO profile of the lab that it is of."""
+
+    registry: tuple[str, int]
+    profile: str
+
+
+def _target(asked: Asked) -> _Target:
+    """What is pressed; a registry by address is somebody's lab. Raises `ConfigError`."""
+    if asked.engine not in ENGINES:
+        raise ConfigError(f"unknown engine {asked.engine!r}; {nearest(asked.engine, ENGINES)}")
     if asked.registry is not None:
         host, _, port = asked.registry.rpartition(":")
         if not host or not port.isdigit():
             raise ConfigError(f"--registry reads HOST:PORT; found {asked.registry!r}")
-        return host, int(port)
+        return _Target((host, int(port)), "lab")
     inventory = load_inventory(asked.lab or running_lab())
     secrets.learn(inventory)
-    return Lab(inventory).address("tars", "registry")
-
-
-def _profile(asked: Asked) -> str:
-    """The SLO profile of what is pressed: a registry by address is somebody's lab."""
-    if asked.registry is not None:
-        return "lab"
-    return load_inventory(asked.lab or running_lab()).profile
+    return _Target(Lab(inventory).address("tars", "registry"), inventory.profile)
 
 
 def _read(baseline: Path) -> Study:
@@ -255,11 +260,6 @@ def _summary(study: Study, compared: Sequence[tuple[str, ...]]) -> list[str]:
     if compared:
         lines += aligned([("figure", "before", "now", "band", "verdict"), *compared])
     return lines
-
-
-def _median(values: Sequence[float]) -> float:
-    ranked = sorted(values)
-    return ranked[len(ranked) // 2]
 
 
 def _tell(text: str) -> None:
