@@ -240,7 +240,7 @@ def _read(baseline: Path) -> Study:
 
 def _write(target: Path, study: Study, compared: Sequence[tuple[str, ...]]) -> None:
     from perf import plots
-    from perf.study_page import as_html
+    from pipeline.study_page import as_html
 
     target.mkdir(parents=True, exist_ok=True)
     write_whole(target / DOCUMENT, json.dumps(study.to_json()).encode())

@@ -8,7 +8,7 @@ from perf import plots
 from perf.knee import search
 from perf.load import Second
 from perf.study import Objective, Study, missed
-from perf.study_page import as_html
+from pipeline.study_page import as_html
 from tests.perf.windows import window
 
 SLO = (Objective.parse("p99 <= 5000 us"), Objective.parse("rate >= 10 calls/s"))
