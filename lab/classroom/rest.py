@@ -7,19 +7,34 @@ the good one, `SystemDown` when the server cannot be reached or does not answer 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
 from lab.classroom.errors import RestRefused
+from lab.classroom.resources import (
+    Config,
+    Connection,
+    IpCamera,
+    NewSession,
+    NewToken,
+    Recording,
+    RecordingProperties,
+    Recordings,
+    Session,
+    SessionProperties,
+    Sessions,
+)
 from lab.classroom.tls import trust
-from lab.classroom.token import Role, Token, without_tokens
-from lab.classroom.wire import Malformed, read
+from lab.classroom.token import KurentoOptions, Role, Token, without_tokens
+from lab.classroom.wire import Malformed, read, write
 from lab.errors import SystemDown
 
 #: The HTTP Basic user; the password is OPENVIDU_SECRET.
@@ -31,124 +46,35 @@ M = TypeVar("M")
 
 
 @dataclass(frozen=True)
-class Config:
-    """What matters of GET /config. The rest of it may hold secrets: webhook headers."""
+class Answer:
+    """Any answer, a refusal too. ``text`` is its body, ``headers`` have lower-case names."""
 
-    version: str = field(metadata={"wire": "VERSION"})
-    public_url: str = field(metadata={"wire": "OPENVIDU_PUBLICURL"})
-    recording: bool = field(metadata={"wire": "OPENVIDU_RECORDING"})
-
-
-@dataclass(frozen=True)
-class NewSession:
-    """A session just created; ``created_at`` in milliseconds since 1970, as everywhere."""
-
-    id: str
-    created_at: int
-
-
-@dataclass(frozen=True)
-class PublishedStream:
-    """A stream that a connection publishes; ``media_options`` as on the wire."""
-
-    stream_id: str
-    created_at: int
-    media_options: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class SubscribedStream:
-    """A stream that a connection receives."""
-
-    stream_id: str
-    created_at: int
-
-
-@dataclass(frozen=True)
-class Connection:
-    """A participant (or IP camera, which has no token)."""
-
-    connection_id: str
-    created_at: int
-    location: str
-    platform: str
-    role: Role
-    server_data: str
-    client_data: str
-    publishers: tuple[PublishedStream, ...]
-    subscribers: tuple[SubscribedStream, ...]
-    token: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
-class Connections:
-    """A page of connections; the order is not fixed."""
-
-    number_of_elements: int
-    content: tuple[Connection, ...]
-
-
-@dataclass(frozen=True)
-class Session:
-    """A session with who is in it."""
-
-    id: str = field(metadata={"wire": "sessionId"})
-    created_at: int
-    media_mode: str
-    recording_mode: str
-    default_output_mode: str
-    custom_session_id: str
-    connections: Connections
-    recording: bool
-    default_recording_layout: str | None = None
-    default_custom_layout: str | None = None
-
-
-@dataclass(frozen=True)
-class _Sessions:
-    number_of_elements: int
-    content: tuple[Session, ...]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A recording; ``status`` is started, stopped, ready or failed."""
-
-    id: str
-    session_id: str
-    name: str
-    status: str
-
-
-@dataclass(frozen=True)
-class _Recordings:
-    count: int
-    items: tuple[Recording, ...]
-
-
-@dataclass(frozen=True)
-class _NewToken:
-    token: str
-    session: str
-    role: Role
-    data: str
+    status: int
+    headers: Mapping[str, str]
+    text: str = field(repr=False)
 
 
 class ClassroomApi:
     """The REST interface at ``url`` (``https://HOST:PORT``).
 
-    ``ca`` vouches for the server (None: the machine's own CAs); ``timeout`` is for each of
-    connecting, sending and receiving, in seconds. Usable from several threads, and under
-    gevent. Use as a context manager, or `close` it.
+    ``secret`` None sends no credentials. ``ca`` vouches for the server (None: the machine's
+    own CAs); ``timeout`` is for each of connecting, sending and receiving, in seconds. Usable
+    from several threads, and under gevent. Use as a context manager, or `close` it.
     """
 
     def __init__(
-        self, url: str, secret: str, *, ca: Path | None = None, timeout: float = 10.0
+        self,
+        url: str,
+        secret: str | None,
+        *,
+        user: str = USER,
+        ca: Path | None = None,
+        timeout: float = 10.0,
     ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.Client(
             base_url=self.url,
-            auth=(USER, secret),
+            auth=None if secret is None else (user, secret),
             verify=trust(ca),
             timeout=timeout,
             trust_env=False,  # a lab's machines are reached directly, never through a proxy
@@ -156,31 +82,79 @@ class ClassroomApi:
 
     # -- the server ---------------------------------------------------------------------
 
-    def version(self) -> str:
-        """GET /config/openvidu-version: "2.13.0"."""
-        return self._call("GET", "/config/openvidu-version").text
-
     def config(self) -> Config:
         """GET /config."""
         return self._read(Config, self._call("GET", "/config"))
 
+    def version(self) -> str:
+        """GET /config/openvidu-version: "2.13.0"."""
+        return self._call("GET", "/config/openvidu-version").text
+
+    def public_url(self) -> str:
+        """GET /config/openvidu-publicurl; needs no credentials."""
+        return self._call("GET", "/config/openvidu-publicurl").text
+
+    def accept_certificate(self) -> str:
+        """GET /accept-certificate, where browsers are sent to; needs no credentials."""
+        return self._call("GET", "/accept-certificate").text
+
+    def recording_path(self) -> str:
+        """GET /config/openvidu-recording-path: the folder on the server."""
+        return self._call("GET", "/config/openvidu-recording-path").text
+
+    def recording_on(self) -> bool:
+        """GET /config/openvidu-recording: whether the recording module is on."""
+        return self._boolean("/config/openvidu-recording")
+
+    def cdr_on(self) -> bool:
+        """GET /config/openvidu-cdr: whether call detail records are written."""
+        return self._boolean("/config/openvidu-cdr")
+
+    def cdr_files(self) -> tuple[str, ...]:
+        """GET /cdr: the names of the files with call detail records."""
+        answer = self._call("GET", "/cdr")
+        found = self._json(answer)
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            raise self._stranger("GET /cdr: no list of names", None)
+        return tuple(found)
+
+    def cdr(self, name: str) -> tuple[dict[str, Any], ...]:
+        """GET /cdr/NAME: its events, each ``{"EVENT": {…}}``; 404 when there is no such file."""
+        answer = self._call("GET", f"/cdr/{quote(name, safe='')}")
+        try:
+            return tuple(json.loads(line) for line in answer.text.splitlines() if line.strip())
+        except ValueError as error:
+            raise self._stranger(f"GET /cdr/{name}: a line is not JSON", None) from error
+
     # -- sessions -----------------------------------------------------------------------
 
-    def create_session(self, custom_id: str | None = None, **options: str) -> NewSession:
-        """POST /api/sessions; ``options`` are mediaMode, recordingMode, default….
+    def create_session(
+        self,
+        custom_id: str | None = None,
+        properties: SessionProperties = SessionProperties(),  # noqa: B008 - frozen
+        *,
+        exists_ok: bool = False,
+    ) -> NewSession:
+        """POST /api/sessions. With ``exists_ok`` one that is there already is as good.
 
         Refusals: 400 a wrong parameter, 409 the custom id exists.
         """
-        body = options if custom_id is None else {"customSessionId": custom_id, **options}
-        return self._read(NewSession, self._call("POST", "/api/sessions", body))
+        body = write(properties) | ({} if custom_id is None else {"customSessionId": custom_id})
+        try:
+            return self._read(NewSession, self._call("POST", "/api/sessions", body))
+        except RestRefused as refused:
+            if not exists_ok or custom_id is None or refused.status != HTTPStatus.CONFLICT:
+                raise
+            found = self.session(custom_id)
+            return NewSession(found.id, found.created_at)
 
-    def session(self, session: str) -> Session:
+    def session(self, session: str, *, statistics: bool = False) -> Session:
         """GET /api/sessions/ID; 404 when there is none (or nobody is in it any more)."""
-        return self._read(Session, self._call("GET", _path("sessions", session)))
+        return self._read(Session, self._call("GET", _path("sessions", session), stats=statistics))
 
-    def sessions(self) -> tuple[Session, ...]:
-        """GET /api/sessions."""
-        return self._read(_Sessions, self._call("GET", "/api/sessions")).content
+    def sessions(self, *, statistics: bool = False) -> tuple[Session, ...]:
+        """GET /api/sessions. ``statistics``: what the media server knows of each stream."""
+        return self._read(Sessions, self._call("GET", "/api/sessions", stats=statistics)).content
 
     def close_session(self, session: str) -> None:
         """DELETE /api/sessions/ID: everybody in it is evicted. 404 when there is none."""
@@ -195,40 +169,75 @@ class ClassroomApi:
         """DELETE a stream. 400: no such session; 404: no such stream; 405: an IP camera's."""
         self._call("DELETE", _path("sessions", session, "stream", stream), expected=204)
 
+    def publish_ip_camera(self, session: str, camera: IpCamera) -> Connection:
+        """POST /api/sessions/ID/connection: the camera takes part from then on.
+
+        Refusals: 400 a wrong parameter or URI, 404 no such session.
+        """
+        answer = self._call("POST", _path("sessions", session, "connection"), write(camera))
+        return self._read(Connection, answer)
+
     def create_token(
-        self, session: str, role: Role | str = Role.PUBLISHER, *, data: str = ""
+        self,
+        session: str,
+        role: Role | str = Role.PUBLISHER,
+        *,
+        data: str = "",
+        kurento: KurentoOptions | None = None,
     ) -> Token:
         """POST /api/tokens; ``data`` is the server's part of the metadata.
 
-        Refusals: 404 no such session (checked first), 400 a wrong role.
+        Refusals: 404 no such session (checked first), 400 a wrong role or option.
         """
-        body = {"session": session, "role": str(role), "data": data}
-        answer = self._read(_NewToken, self._call("POST", "/api/tokens", body))
-        return Token(answer.token, answer.session, answer.role, answer.data)
+        body: dict[str, Any] = {"session": session, "role": str(role), "data": data}
+        if kurento is not None:
+            body["kurentoOptions"] = write(kurento)
+        answer = self._read(NewToken, self._call("POST", "/api/tokens", body))
+        understood = answer.kurento_options
+        options = None if understood is None else read(KurentoOptions, understood, where="token")
+        return Token(answer.token, answer.session, answer.role, answer.data, options)
 
-    def signal(self, session: str, kind: str, data: str = "", *, to: Sequence[str] = ()) -> None:
+    def signal(
+        self,
+        session: str,
+        kind: str | None,
+        data: str | None = "",
+        *,
+        to: Sequence[str] = (),
+    ) -> None:
         """POST /api/signal to the connections in ``to``, to all when it is empty.
 
-        ``kind`` goes out verbatim as the signal's type. Refusals: 404 no such session, 406
-        nobody is in it or ``to`` names somebody who is not.
+        ``kind`` goes out verbatim as the signal's type; None leaves it or ``data`` out.
+        Refusals: 404 no such session, 406 nobody is in it or ``to`` names somebody who is not.
         """
-        body = {"session": session, "to": list(to), "type": kind, "data": data}
-        self._call("POST", "/api/signal", body)
+        content = {
+            key: value for key, value in {"type": kind, "data": data}.items() if value is not None
+        }
+        self._call("POST", "/api/signal", {"session": session, "to": list(to), **content})
 
     # -- recordings ---------------------------------------------------------------------
 
-    def start_recording(self, session: str, name: str = "") -> Recording:
-        """POST /api/recordings/start. 501: the module is off (checked before all else)."""
-        body = {"session": session, "name": name}
+    def start_recording(
+        self,
+        session: str,
+        properties: RecordingProperties = RecordingProperties(),  # noqa: B008 - frozen
+    ) -> Recording:
+        """POST /api/recordings/start.
+
+        Refusals: 501 the module is off (checked before all else), 400 or 422 a wrong parameter,
+        404 no such session, 406 nobody is in it, 409 it is being recorded, 500.
+        """
+        body = {"session": session, **write(properties)}
         return self._read(Recording, self._call("POST", "/api/recordings/start", body))
 
     def stop_recording(self, recording: str) -> Recording:
-        """POST /api/recordings/stop/ID. 404 unknown (or the module is off), 406, 409."""
+        """POST /api/recordings/stop/ID. 404 unknown (or the module is off), 406 it is only
+        starting, 409 it has stopped."""
         return self._read(Recording, self._call("POST", _path("recordings", "stop", recording)))
 
     def recordings(self) -> tuple[Recording, ...]:
         """GET /api/recordings. 500: the recording folder does not exist."""
-        return self._read(_Recordings, self._call("GET", "/api/recordings")).items
+        return self._read(Recordings, self._call("GET", "/api/recordings")).items
 
     def recording(self, recording: str) -> Recording:
         """GET /api/recordings/ID; 404 when there is none."""
@@ -238,17 +247,35 @@ class ClassroomApi:
         """DELETE /api/recordings/ID. 404 unknown, 409 in progress."""
         self._call("DELETE", _path("recordings", recording), expected=204)
 
+    def download(self, recording: Recording) -> bytes:
+        """The recording's file, from where its ``url`` says; 404 when it is not ready."""
+        path = urlsplit(recording.url or "").path or f"/recordings/{quote(recording.id, safe='')}"
+        return self._call("GET", path).content
+
     # -- one call -----------------------------------------------------------------------
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Any call; return its answer, refusals included. Raises `SystemDown`."""
+        answer = self._request(method, path, body, headers)
+        return Answer(answer.status_code, dict(answer.headers), answer.text)
+
     def _call(
-        self, method: str, path: str, body: object = None, *, expected: int = 200
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        expected: int = 200,
+        stats: bool = False,
     ) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, json=body)
-        except httpx.TimeoutException as error:
-            raise self._down(f"{method} {path} was not answered in time", error) from error
-        except httpx.HTTPError as error:
-            raise self._down(f"{method} {path} could not be asked", error) from error
+        answer = self._request(method, f"{path}?webRtcStats=true" if stats else path, body)
         if answer.status_code != expected:
             text = without_tokens(answer.text)
             raise RestRefused(
@@ -260,15 +287,38 @@ class ClassroomApi:
             )
         return answer
 
-    def _read(self, kind: type[M], answer: httpx.Response) -> M:
-        where = f"{answer.request.method} {answer.request.url.path}"
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         try:
-            return read(kind, answer.json(), where=where)
+            return self._http.request(method, path, json=body, headers=headers)
+        except httpx.TimeoutException as error:
+            raise self._down(f"{method} {path} was not answered in time", error) from error
+        except httpx.HTTPError as error:
+            raise self._down(f"{method} {path} could not be asked", error) from error
+
+    def _boolean(self, path: str) -> bool:
+        found = self._json(self._call("GET", path))
+        if not isinstance(found, bool):
+            raise self._stranger(f"GET {path}: neither true nor false", None)
+        return found
+
+    def _read(self, kind: type[M], answer: httpx.Response) -> M:
+        try:
+            return read(kind, self._json(answer), where=_where(answer))
         except Malformed as error:
             raise self._stranger(str(error), None) from error
+
+    def _json(self, answer: httpx.Response) -> object:
+        try:
+            return answer.json()
         except ValueError as error:
             page = without_tokens(answer.text[:_EVIDENCE_CHARACTERS])
-            raise self._stranger(f"{where}: the body is not JSON", page) from error
+            raise self._stranger(f"{_where(answer)}: the body is not JSON", page) from error
 
     def _stranger(self, found: str, evidence: str | None) -> SystemDown:
         return SystemDown(
@@ -303,6 +353,10 @@ class ClassroomApi:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _where(answer: httpx.Response) -> str:
+    return f"{answer.request.method} {answer.request.url.path}"
 
 
 def _path(*parts: str) -> str:

@@ -27,6 +27,17 @@ def without_tokens(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class KurentoOptions:
+    """Limits of what a token's owner may send and be sent: video in kbit/s, 0 for none."""
+
+    video_max_recv_bandwidth: int | None = None
+    video_min_recv_bandwidth: int | None = None
+    video_max_send_bandwidth: int | None = None
+    video_min_send_bandwidth: int | None = None
+    allowed_filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Token:
     """A token. ``url`` is the secret: joinRoom sends it verbatim, nothing else shows it.
 
@@ -38,6 +49,8 @@ class Token:
     session: str
     role: Role
     data: str = ""
+    #: As the server understood them; None when none were asked for.
+    kurento: KurentoOptions | None = None
 
     @classmethod
     def from_url(cls, url: str, *, data: str = "") -> Token:

@@ -31,7 +31,7 @@ def write(message: Any) -> dict[str, Any]:
         if value == spec.default and value in (None, ()):
             continue
         if isinstance(value, tuple):
-            value = [write(item) for item in value]
+            value = [write(item) if is_dataclass(item) else item for item in value]
         found[_wire_name(spec)] = value
     return found
 
@@ -91,6 +91,8 @@ def _plain(kind: type[Any], value: Any, where: str) -> Any:
             return kind(value)
         except ValueError:
             raise _mistyped(where, "value", f"one of {', '.join(kind)}", value) from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)  # JSON has one kind of number
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise _mistyped(where, "value", kind.__name__, value)
     return value

@@ -12,8 +12,21 @@ import pytest
 
 from lab.classroom.errors import RestRefused
 from lab.classroom.probe import probe
+from lab.classroom.resources import (
+    IpCamera,
+    Layout,
+    MediaMode,
+    NewSession,
+    OutputMode,
+    Recording,
+    RecordingMode,
+    RecordingProperties,
+    RecordingStatus,
+    SessionProperties,
+)
 from lab.classroom.rest import ClassroomApi
-from lab.classroom.token import Role
+from lab.classroom.token import KurentoOptions, Role
+from lab.classroom.wire import read
 from lab.errors import LabError, SystemDown
 from lab.inventory import Inventory
 from lab.session import Lab
@@ -35,6 +48,31 @@ GOOD: list[tuple[str, Call]] = [
     ("config", lambda api: api.config()),
     ("sessions-create-empty-object", lambda api: api.create_session()),
     ("sessions-create-custom-id", lambda api: api.create_session("My-Class_42")),
+    (
+        "sessions-create-full",
+        lambda api: api.create_session(
+            "fullSession",
+            SessionProperties(
+                media_mode=MediaMode.ROUTED,
+                recording_mode=RecordingMode.MANUAL,
+                default_output_mode=OutputMode.COMPOSED,
+                default_recording_layout=Layout.BEST_FIT,
+                default_custom_layout="mySimpleLayout",
+            ),
+        ),
+    ),
+    ("config-openvidu-publicurl", lambda api: api.public_url()),
+    ("config-openvidu-recording", lambda api: api.recording_on()),
+    ("config-openvidu-recording-path", lambda api: api.recording_path()),
+    ("config-openvidu-cdr", lambda api: api.cdr_on()),
+    ("misc-accept-certificate", lambda api: api.accept_certificate()),
+    (
+        "ipcam-publish",
+        lambda api: api.publish_ip_camera(
+            "activeSession", IpCamera("rtsp://127.0.0.1:8554/made-up", data="camera one")
+        ),
+    ),
+    ("signal-no-type", lambda api: api.signal("activeSession", None, "x")),
     ("active-get", lambda api: api.session("activeSession")),
     ("sessions-list-after", lambda api: api.sessions()),
     ("sessions-delete-inactive", lambda api: api.close_session("ses_Hu3jk2bDR6")),
@@ -98,6 +136,25 @@ BAD: list[tuple[str, int, str, Call]] = [
         lambda api: api.signal("activeSession", "signal:chat", to=["con_nope"]),
     ),
     ("recordings-start-off-ok", 501, "", lambda api: api.start_recording("activeSession")),
+    ("cdr-unknown-file", 404, "No message available", lambda api: api.cdr("nope.log")),
+    (
+        "ipcam-bad-uri",
+        400,
+        '"rtspUri" parameter is not a valid rtsp uri',
+        lambda api: api.publish_ip_camera("activeSession", IpCamera("not a uri")),
+    ),
+    (
+        "ipcam-unknown-session",
+        404,
+        "",
+        lambda api: api.publish_ip_camera("ses_nope", IpCamera("rtsp://127.0.0.1/x")),
+    ),
+    (
+        "stream-delete-ipcam",
+        405,
+        "",
+        lambda api: api.unpublish("activeSession", "str_IPC_MnVe_ipc_IPCAM_rtsp_4GKN_127_0_0_1"),
+    ),
     (
         "recordings-list-off",
         500,
@@ -124,6 +181,130 @@ def test_refusals_carry_status_and_words(
     method, path, _, _ = replay.requests[0]
     assert method == recorded.request["method"]
     assert path.split("/")[:4] == recorded.request["path"].split("/")[:4]
+
+
+@pytest.mark.parametrize(
+    ("name", "by_controller", "year"),
+    [("tokens-bad-role", True, 2026), ("auth-wrong-secret", False, 2026)],
+)
+def test_the_two_error_bodies(
+    name: str, by_controller: bool, year: int, replay: ReplayServer, api: ClassroomApi
+) -> None:
+    recorded = exchange(name)
+    replay.will_answer(recorded)
+    with pytest.raises(RestRefused) as refused:
+        api.sessions()
+    body = refused.value.body
+    assert body is not None
+    assert (body.by_controller, body.timestamp.year) == (by_controller, year)
+    words = (body.status, body.error, body.message, body.path)
+    assert words == tuple(recorded.body[key] for key in ("status", "error", "message", "path"))
+
+
+def test_a_refusal_without_a_body(replay: ReplayServer, api: ClassroomApi) -> None:
+    replay.will_answer(exchange("sessions-create-duplicate"))
+    with pytest.raises(RestRefused) as refused:
+        api.create_session("fullSession")
+    assert refused.value.body is None
+
+
+def test_a_session_that_exists_may_be_as_good(replay: ReplayServer, api: ClassroomApi) -> None:
+    found = exchange("active-get")
+    replay.will_answer(exchange("active-create-duplicate"), found)
+    session = api.create_session("activeSession", exists_ok=True)
+    assert session == NewSession("activeSession", found.body["createdAt"])
+    replay.will_answer(exchange("sessions-create-custom-id-bad-space"))
+    with pytest.raises(RestRefused, match="400"):
+        api.create_session("bad id", exists_ok=True)
+
+
+def test_a_token_with_kurento_options(replay: ReplayServer, api: ClassroomApi) -> None:
+    recorded = exchange("tokens-kurento-full")
+    replay.will_answer(recorded, exchange("tokens-publisher"))
+    options = KurentoOptions(500, 100, 600, 110, ("GStreamerFilter", "ZBarFilter"))
+    assert api.create_token("fullSession", kurento=options).kurento == options
+    _, _, _, body = replay.requests[0]
+    assert body["kurentoOptions"] == recorded.request["body"]["kurentoOptions"]
+    assert api.create_token("fullSession").kurento is None
+
+
+def test_statistics_are_asked_for_by_the_query(replay: ReplayServer, api: ClassroomApi) -> None:
+    one, all_of_them = exchange("active-get-webrtcstats"), exchange("active-list-webrtcstats")
+    replay.will_answer(one, all_of_them)
+    [teacher] = [
+        connection
+        for connection in api.session("activeSession", statistics=True).connections.content
+        if connection.role is Role.MODERATOR
+    ]
+    assert len(api.sessions(statistics=True)) == all_of_them.body["numberOfElements"]
+    [stream] = teacher.publishers
+    assert stream.local_candidate == "candidate:1 1 UDP 2015363327 127.0.0.1 40000 typ host"
+    assert stream.events[0]["type"] == "IceComponentStateChange"
+    asked = [path for _, path, _, _ in replay.requests]
+    assert asked[0].endswith("/activeSession?webRtcStats=true")
+    assert asked[1] == "/api/sessions?webRtcStats=true"
+
+
+def test_what_recording_asks_for(replay: ReplayServer, api: ClassroomApi) -> None:
+    recorded = exchange("recordings-start-off-full")
+    replay.will_answer(recorded)
+    properties = RecordingProperties(
+        name="made up",
+        output_mode=OutputMode.COMPOSED,
+        recording_layout=Layout.BEST_FIT,
+        resolution="1280x720",
+        has_audio=True,
+        has_video=True,
+    )
+    with pytest.raises(RestRefused, match="501"):
+        api.start_recording("activeSession", properties)
+    assert replay.requests[0][3] == recorded.request["body"]
+
+
+def test_no_recordings_where_the_folder_is_there(replay: ReplayServer, api: ClassroomApi) -> None:
+    replay.will_answer(exchange("variant-recordings-list"))
+    assert api.recordings() == ()
+
+
+def test_a_recording_is_read_as_the_node_client_reads_it() -> None:
+    """From its code; no recording of one exists."""
+    wire = {
+        "id": "ses_a", "sessionId": "ses_a", "createdAt": 1, "size": 7, "duration": 0,
+        "url": None, "status": "started", "name": "ses_a", "outputMode": "COMPOSED",
+        "hasAudio": True, "hasVideo": True, "resolution": "1920x1080",
+        "recordingLayout": "BEST_FIT",
+    }  # fmt: skip
+    found = read(Recording, wire, where="test")
+    assert (found.status, found.url, found.duration) == (RecordingStatus.STARTED, None, 0.0)
+    longer = read(Recording, wire | {"duration": 2.5, "url": "https://h/r/x.mp4"}, where="test")
+    assert (longer.duration, longer.url) == (2.5, "https://h/r/x.mp4")
+
+
+def test_call_detail_records(replay: ReplayServer, api: ClassroomApi) -> None:
+    """In the shapes that NOTES of the recordings and its CDR lines give."""
+    lines = b'{"sessionCreated":{"sessionId":"a"}}\n{"sessionDestroyed":{"duration":3}}\n'
+    replay.will_answer(_answer(b'["CDR-1.log"]'), _answer(lines))
+    assert api.cdr_files() == ("CDR-1.log",)
+    assert api.cdr("CDR-1.log")[1] == {"sessionDestroyed": {"duration": 3}}
+    replay.will_answer(_answer(b"{}"), _answer(b"torn {"))
+    for call in (api.cdr_files, lambda: api.cdr("CDR-1.log")):
+        with pytest.raises(SystemDown, match="does not answer as OpenVidu"):
+            call()
+
+
+def _answer(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def test_any_answer_can_be_asked_for(replay: ReplayServer, tls: TlsFiles) -> None:
+    replay.will_answer(exchange("auth-none"))
+    with ClassroomApi(replay.url, None, ca=tls.ca) as stranger:
+        answer = stranger.ask("GET", "/api/sessions", headers={"Origin": "https://elsewhere"})
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"] == 'Basic realm="Realm"'
+    _, _, headers, _ = replay.requests[0]
+    assert "authorization" not in headers
+    assert headers["origin"] == "https://elsewhere"
 
 
 def test_many_calls_on_one_client(replay: ReplayServer, api: ClassroomApi) -> None:
