@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -38,6 +38,8 @@ _WRONG_ROLE = {
     Role.PUBLISHER: Role.SUBSCRIBER,
     Role.MODERATOR: Role.PUBLISHER,
 }
+#: What a connection is listed with when the fault classroom.listing-bare is on.
+_BARE = {"platform": "", "role": Role.PUBLISHER.value, "clientData": "", "serverData": ""}
 _BOOLEANS = {"true": True, "on": True, "yes": True, "1": True} | dict.fromkeys(
     ("false", "off", "no", "0", ""), False
 )
@@ -57,8 +59,13 @@ class Rest:
     authority: str
     secret: str = field(repr=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Started while a fault is on that keeps a restarted server from making sessions.
+    _numb: bool = field(init=False)
     #: Sessions that were closed while a fault makes the server deny it, as REST shows them.
     _undead: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._numb = self.rooms.faults.active("classroom.restart-numb")
 
     def application(self) -> web.Application:
         app = web.Application(
@@ -110,7 +117,8 @@ class Rest:
         try:
             return await handler(request)
         except Refused as refusal:
-            return answers.refused(request, refusal.status, refusal.message)
+            bare = self.rooms.faults.active("classroom.errors-bare")
+            return answers.refused(request, refusal.status, None if bare else refusal.message)
         except _Unreadable as unreadable:
             return answers.framework_error(request, unreadable.status, unreadable.message)
         except web.HTTPMethodNotAllowed as wrong:
@@ -123,13 +131,22 @@ class Rest:
         answer = answers.preflight(request)
         if answer is not None:
             return answer
-        if hdrs.AUTHORIZATION in request.headers:
-            good = answers.credentials_good(request, self.secret)
-            if not good and not self.rooms.faults.active("classroom.accept-any-secret"):
-                return answers.unauthorized(request)
-        elif answers.needs_credentials(request):
+        if not self._let_in(request):
             return answers.unauthorized(request)
         return await handler(request)
+
+    def _let_in(self, request: web.Request) -> bool:
+        faulty = self.rooms.faults.active
+        if hdrs.AUTHORIZATION in request.headers:
+            any_user = faulty("classroom.any-user")
+            if answers.credentials_good(request, self.secret, any_user=any_user):
+                return True
+            if request.path == PATH:
+                return faulty("classroom.handshake-open")
+            return faulty("classroom.accept-any-secret")
+        if answers.needs_credentials(request):
+            return faulty("classroom.nobody-asked")
+        return request.path not in answers.OPEN or not faulty("classroom.public-closed")
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         """Accept, never answer, and cut the connection in the end."""
@@ -143,7 +160,14 @@ class Rest:
 
     async def _create_session(self, request: web.Request) -> web.Response:
         options = session_options(await _body(request) or {})
+        faulty = self.rooms.faults.active
+        if self._numb and faulty("classroom.restart-numb"):
+            raise Refused(500, "No media server is there")
+        if faulty("classroom.custom-id-ignored"):
+            options = replace(options, custom_session_id="")
         session = self.rooms.sessions.create(options, _now_ms())
+        if session is None and faulty("classroom.duplicate-accepted"):
+            session = self.rooms.sessions.get(options.custom_session_id)
         if session is None:
             return answers.empty(409)
         return answers.value({"id": session.id, "createdAt": session.created_at})
@@ -160,13 +184,18 @@ class Rest:
         if self._forgetful():
             undead = self._undead.get(request.match_info["session"])
             return answers.empty(404) if undead is None else answers.value(undead)
-        return answers.value(self._session(request, missing=404).to_json())
+        found = self._session(request, missing=404).to_json()
+        if self.rooms.faults.active("classroom.listing-bare"):
+            for connection in found["connections"]["content"]:
+                connection.update(_BARE)
+        return answers.value(found)
 
     async def _close_session(self, request: web.Request) -> web.Response:
         session = self._session(request, missing=404)
         if self._forgetful():
             self._undead[session.id] = session.to_json()
-        self.rooms.close_session(session, "sessionClosedByServer")
+        lost = self.rooms.faults.active("classroom.close-reason-lost")
+        self.rooms.close_session(session, "disconnect" if lost else "sessionClosedByServer")
         return answers.empty(204)
 
     async def _force_disconnect(self, request: web.Request) -> web.Response:
@@ -174,7 +203,8 @@ class Rest:
         seat = self.rooms.seat_of(session, request.match_info["id"])
         if seat is None:
             return answers.empty(404)
-        self.rooms.evict(seat, "forceDisconnectByServer")
+        if not self.rooms.faults.active("classroom.evicted-stays"):
+            self.rooms.evict(seat, "forceDisconnectByServer")
         return answers.empty(204)
 
     async def _force_unpublish(self, request: web.Request) -> web.Response:
@@ -183,7 +213,8 @@ class Rest:
         seat = self.rooms.seat_of(session, owner.id) if owner else None
         if seat is None:
             return answers.empty(404)
-        self.rooms.stop_stream(seat, "forceUnpublishByServer", tell_publisher=True)
+        if not self.rooms.faults.active("classroom.stream-stays"):
+            self.rooms.stop_stream(seat, "forceUnpublishByServer", tell_publisher=True)
         return answers.empty(204)
 
     def _session(self, request: web.Request, *, missing: int) -> Session:
@@ -202,11 +233,15 @@ class Rest:
 
     async def _create_token(self, request: web.Request) -> web.Response:
         wanted = token_request(await _needed_body(request))
+        faulty = self.rooms.faults.active
+        if faulty("classroom.role-first"):
+            role_named(wanted.role)
         session = self.rooms.sessions.get(wanted.session)
         if session is None:
             raise Refused(404, f"Session {wanted.session} not found")
-        role = shown = role_named(wanted.role)
-        if self.rooms.faults.active("classroom.token-wrong-role"):
+        unchecked = wanted.role not in Role.__members__ and faulty("classroom.role-unchecked")
+        role = shown = role_named(None if unchecked else wanted.role)
+        if faulty("classroom.token-wrong-role"):
             shown = _WRONG_ROLE[role]
         grant = session.grant(self.authority, role, wanted.data, shown_role=shown)
         answer: dict[str, Any] = {
@@ -230,10 +265,13 @@ class Rest:
         receivers = self.rooms.seats_in(session)
         if wanted.to:
             receivers = [seat for seat in receivers if seat.participant.id in wanted.to]
-            if {seat.participant.id for seat in receivers} != set(map(str, wanted.to)):
+            known = {seat.participant.id for seat in receivers} == set(map(str, wanted.to))
+            if not known and not self.rooms.faults.active("classroom.signal-unchecked"):
                 raise Refused(406, '"to" array has no valid connection identifiers')
         signal = Signal(data=wanted.content.get("data"), type=wanted.content.get("type"))
         for receiver in receivers:
+            if self.rooms.faults.active("classroom.signal-forged"):
+                signal = replace(signal, sender=receiver.participant.id)
             receiver.tell(signal)
         return answers.empty(200)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from lab.classroom.embedded import foreign
 from lab.classroom.embedded.media import MediaFaults, MediaPlane
 from lab.classroom.embedded.model import (
     GARBAGE_INTERVAL_S,
@@ -55,6 +56,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(settings.cert, settings.key)
     faults = FaultFlags(settings.home)
+    foreign.show_when(lambda: faults.active("classroom.foreign-certificate"), tls, settings.host)
     media = MediaPlane(
         MediaFaults(
             blackhole=lambda: faults.active("classroom.media-blackhole"),

@@ -187,7 +187,8 @@ class Conversation:
 
     def _end_silent(self) -> None:
         """No ping has come for too long. Only sockets of participants are closed for that."""
-        if self._rooms.seat(self.rpc_session) is not None:
+        tolerated = self._rooms.faults.active("classroom.silence-tolerated")
+        if self._rooms.seat(self.rpc_session) is not None and not tolerated:
             self._outbox.close(WSCloseCode.OK, CLOSE_REASON_NO_PING)
 
 
