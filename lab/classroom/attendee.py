@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lab.classroom.client import ANSWER_TIMEOUT_S, Participant
+from lab.classroom.client import Participant
+from lab.classroom.conversation import ANSWER_TIMEOUT_S
 from lab.classroom.endpoint import JoinTiming
 from lab.classroom.listener import Listener
 from lab.classroom.media import Heard, PictureSource, ToneSource
@@ -52,10 +53,13 @@ class ClassroomLoop:
         *,
         ca: Path | None = None,
         metadata: str = "",
+        reconnects: bool = False,
         timeout: float = ANSWER_TIMEOUT_S,
     ) -> Attendee:
         """As `Participant.join`."""
-        joining = Participant.join(api, token, ca=ca, metadata=metadata, timeout=timeout)
+        joining = Participant.join(
+            api, token, ca=ca, metadata=metadata, reconnects=reconnects, timeout=timeout
+        )
         attendee = Attendee(self, self.run(joining, timeout=timeout))
         self._attendees.append(attendee)
         return attendee
@@ -118,7 +122,6 @@ class Attendee:
         self.participant = participant
         self._loop = loop
         self._listeners: dict[str, Listener] = {}
-        self._tone: ToneSource | None = None
 
     @property
     def connection_id(self) -> str:
@@ -134,22 +137,37 @@ class Attendee:
         return self.participant.others
 
     def publish_tone(
-        self, frequency: float = 440.0, *, picture: bool = False, timeout: float = ANSWER_TIMEOUT_S
+        self,
+        frequency: float = 440.0,
+        *,
+        picture: bool = False,
+        screen: bool = False,
+        size: tuple[int, int] = (320, 240),
+        timeout: float = ANSWER_TIMEOUT_S,
     ) -> str:
-        """Publish a tone (and a moving picture); return the stream's id."""
+        """Publish a tone (and a moving picture of ``size``, or a shared screen); return the
+        stream's id."""
 
         async def publish() -> str:
-            self._tone = ToneSource(frequency)
-            video = PictureSource() if picture else None
-            return await self.participant.publish(self._tone, video, timeout=timeout)
+            video = PictureSource(width=size[0], height=size[1]) if picture or screen else None
+            return await self.participant.publish(
+                ToneSource(frequency), video, screen=screen, timeout=timeout
+            )
 
         return self._loop.run(publish(), timeout=2 * timeout)
 
+    def restart_publishing(self) -> None:
+        """Publish the same stream anew, over another media connection."""
+        restarting = self.participant.restart_publishing()
+        self._loop.run(restarting, timeout=2 * ANSWER_TIMEOUT_S)
+
     def mute(self, muted: bool = True) -> None:
-        """Go on publishing, but silence; or the tone again."""
-        if self._tone is None:
-            raise LabError("nothing can be muted", found="no tone is published")
-        self._tone.muted = muted
+        """Go on publishing, but silence; or the tone again. The others are told."""
+        self._loop.run(self.participant.set_audio(not muted), timeout=ANSWER_TIMEOUT_S)
+
+    def hide(self, hidden: bool = True) -> None:
+        """Go on publishing, but a black picture; or the moving one again. The others are told."""
+        self._loop.run(self.participant.set_video(not hidden), timeout=ANSWER_TIMEOUT_S)
 
     def subscribe(
         self,
@@ -209,6 +227,14 @@ class Attendee:
 
     def leave(self, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
         self._loop.run(self.participant.leave(timeout=timeout), timeout=3 * timeout)
+
+    def cut(self) -> None:
+        """Break the signalling's connection, as a failing network does; media is not touched."""
+
+        async def cut() -> None:
+            self.participant.cut()
+
+        self._loop.run(cut(), timeout=ANSWER_TIMEOUT_S)
 
     def drop(self) -> None:
         """Go without leaving, as a client whose network failed."""

@@ -1,51 +1,40 @@
-"""A participant: joins over wss, publishes, subscribes, hears, signals, leaves (asyncio).
+"""A participant: joins over wss, publishes, subscribes, mutes, signals, moderates (asyncio).
 
 Every wait has a time-out, and its error has the last thing that the server said.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
-
-from lab.classroom.endpoint import (
-    WEBSOCKET_LOG,
-    JoinTiming,
-    cannot_connect,
-    disconnected,
-    socket_url,
-)
-from lab.classroom.errors import Disconnected, SignallingRefused
+from lab.classroom.conversation import ANSWER_TIMEOUT_S, Conversation
+from lab.classroom.endpoint import JoinTiming
 from lab.classroom.listener import Listener
-from lab.classroom.media import Meter, PictureSource, ToneSource
-from lab.classroom.messages import IceCandidate, Joined, Published, RemoteParticipant
+from lab.classroom.media import PictureSource, ToneSource
+from lab.classroom.messages import IceCandidate, Joined, Published, Receiving, RemoteParticipant
 from lab.classroom.peer import Peer
-from lab.classroom.signalling_client import (
-    Answer,
-    Call,
-    Received,
-    Refusal,
-    SignallingClientCore,
-)
-from lab.classroom.tls import trust
-from lab.classroom.token import Token, without_tokens
-from lab.classroom.wire import Malformed
-from lab.errors import LabError, WaitTimeout
+from lab.classroom.token import Token
+from lab.errors import LabError
 
 E = TypeVar("E")
 
-#: The real client's own time-out for an answer.
-ANSWER_TIMEOUT_S = 10.0
-#: Events kept for `Participant.expect`.
-_HISTORY = 1000
+#: What a source is called on the wire, and the reason that openvidu-browser gives for a change.
+_AUDIO = ("audioActive", "publishAudio")
+_VIDEO = ("videoActive", "publishVideo")
+
+
+@dataclass
+class _Publication:
+    """What we publish: the sources outlive the media connection ``peer``."""
+
+    stream: str
+    peer: Peer
+    audio: ToneSource | None
+    video: PictureSource | None
 
 
 class Participant:
@@ -54,22 +43,18 @@ class Participant:
     ``connection_id`` is its id in the session, ``others`` who else is there now.
     """
 
-    def __init__(self, socket: ClientConnection, core: SignallingClientCore) -> None:
+    def __init__(self, conversation: Conversation) -> None:
         self.connection_id = ""
         self.timing = JoinTiming(0, 0)
-        self._socket = socket
-        self._core = core
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._events: deque[Any] = deque(maxlen=_HISTORY)
-        self._news = asyncio.Event()
-        self._ended = asyncio.Event()
-        self._end: LabError | None = None
-        self._published: str | None = None
+        self._conversation = conversation
+        self._core = conversation.core
+        self._published: _Publication | None = None
         self._listeners: dict[str, Listener] = {}
         #: By the name that the server's candidates give: our stream's id for what we publish,
         #: ``OURCONNECTION_STREAM`` for what we receive.
         self._peers: dict[str, Peer] = {}
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ping())]
+        conversation.on_event = self._take
+        conversation.resume = self._bring_back_streams
 
     # -- in and out ---------------------------------------------------------------------
 
@@ -81,34 +66,25 @@ class Participant:
         *,
         ca: Path | None = None,
         metadata: str = "",
+        reconnects: bool = False,
         timeout: float = ANSWER_TIMEOUT_S,
     ) -> Participant:
         """Join with a token at the REST endpoint ``api``; ``timeout`` (s) is for all of it.
+
+        With ``reconnects`` it comes back by itself when its socket is lost, streams included:
+        a `Reconnected` event tells, or the end with `NotReconnected` when it was too late.
 
         Raises `SystemDown` when the socket does not open, `SignallingRefused` (202 no such
         session, 401 a token that is unknown or used), `WaitTimeout`, `Disconnected`.
         """
         started = time.monotonic()
-        url = socket_url(api)
+        conversation = Conversation(api, ca, reconnects=reconnects)
+        participant = cls(conversation)
         try:
-            socket = await connect(
-                url,
-                ssl=trust(ca),
-                proxy=None,
-                open_timeout=timeout,
-                close_timeout=2,
-                ping_interval=None,  # the protocol has a heartbeat of its own
-                logger=WEBSOCKET_LOG,
-            )
-        except (OSError, TimeoutError, WebSocketException) as error:
-            raise cannot_connect(url, error) from error
-        participant = cls(socket, SignallingClientCore())
-        try:
+            await conversation.open(timeout=timeout)
             connected = time.monotonic() - started
-            # The first ping goes ahead, unawaited, as the browser client's does.
-            await participant._send(participant._core.ping(time.monotonic()))
-            call = participant._core.join_room(token, metadata=metadata)
-            joined: Joined = await participant._ask(call, timeout=max(0.1, timeout - connected))
+            call = conversation.core.join_room(token, metadata=metadata)
+            joined: Joined = await conversation.ask(call, timeout=max(0.1, timeout - connected))
         except BaseException:
             await participant.close()
             raise
@@ -123,21 +99,25 @@ class Participant:
 
     async def leave(self, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
         """Leave the room, wait for the server to close the socket, end all media."""
+        self._conversation.leaving()
         try:
-            await self._ask(self._core.leave_room(), timeout=timeout)
+            await self._conversation.ask(self._core.leave_room(), timeout=timeout)
             await self.ended(timeout=timeout)
         finally:
             await self.close()
 
     async def ended(self, *, timeout: float) -> LabError:
-        """Wait for the socket's end and return how it came: a `Disconnected`, mostly."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._ended.wait()
-        except TimeoutError:
-            raise self._too_late("the server did not close the socket", timeout) from None
-        assert self._end is not None
-        return self._end
+        """Wait for the end and return how it came: a `Disconnected`, mostly."""
+        return await self._conversation.ended(timeout=timeout)
+
+    @property
+    def over(self) -> bool:
+        """Whether this participant's signalling has ended for good."""
+        return self._conversation.over
+
+    def cut(self) -> None:
+        """Break the signalling's connection, as a failing network does; media is not touched."""
+        self._conversation.cut()
 
     async def close(self) -> None:
         """End everything at once, without leaving first: to the server, a network failure."""
@@ -145,35 +125,35 @@ class Participant:
             await self._listeners.popitem()[1].close()
         while self._peers:
             await self._peers.popitem()[1].close()
-        await self._socket.close()  # bounded by close_timeout; no reason, which would leave a ghost
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._conversation.close()
 
-    # -- media --------------------------------------------------------------------------
+    # -- publishing ---------------------------------------------------------------------
 
     async def publish(
         self,
         audio: ToneSource | None,
         video: PictureSource | None = None,
         *,
+        screen: bool = False,
         timeout: float = ANSWER_TIMEOUT_S,
     ) -> str:
         """Publish, and wait until media flows to the server; return the stream's id.
 
-        Raises `SignallingRefused` (401: a SUBSCRIBER), `MediaFailed`, `WaitTimeout`.
+        With ``screen`` the picture is announced as a shared screen. Raises `SignallingRefused`
+        (401: a SUBSCRIBER; -1: publishing already), `MediaFailed`, `WaitTimeout`.
         """
-        peer, endpoint = Peer(self._server_address()), ""
-        tracks = [track for track in (audio, video) if track is not None]
+        peer = self._new_peer()
+        endpoint = ""
         try:
-            offer = await peer.offer_to_send(tracks)
+            offer = await peer.offer_to_send([track for track in (audio, video) if track])
             call = self._core.publish_video(
                 offer,
                 audio=audio is not None,
                 video=video is not None,
                 dimensions=video.dimensions if video else (0, 0),
+                screen=screen,
             )
-            published: Published = await self._ask(call, timeout=timeout)
+            published: Published = await self._conversation.ask(call, timeout=timeout)
             endpoint = published.id
             self._peers[endpoint] = peer
             await self._hand_over(endpoint, peer)
@@ -182,8 +162,55 @@ class Participant:
             self._peers.pop(endpoint, None)
             await peer.close()
             raise
-        self._published = endpoint
+        self._published = _Publication(endpoint, peer, audio, video)
         return endpoint
+
+    async def restart_publishing(self, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
+        """Publish the same stream anew over another media connection (reconnectStream).
+
+        It keeps its id and its subscribers, who are told nothing. Raises as `publish` does.
+        """
+        published = self._publication()
+        peer = self._new_peer()
+        await published.peer.close()
+        self._peers[published.stream] = published.peer = peer
+        tracks = [track for track in (published.audio, published.video) if track]
+        offer = await peer.offer_to_send(tracks)
+        await self._reconnect(published.stream, peer, offer, timeout)
+
+    async def set_audio(self, active: bool) -> None:
+        """Mute what we publish, or let it be heard again, and tell the others."""
+        published = self._publication()
+        if published.audio is None:
+            raise LabError("nothing can be muted", found="no audio is published")
+        published.audio.muted = not active
+        await self._announce_change(published.stream, *_AUDIO, active)
+
+    async def set_video(self, active: bool) -> None:
+        """Blacken the picture that we publish, or show it again, and tell the others."""
+        published = self._publication()
+        if published.video is None:
+            raise LabError("nothing can be hidden", found="no picture is published")
+        published.video.muted = not active
+        await self._announce_change(published.stream, *_VIDEO, active)
+
+    async def _announce_change(self, stream: str, name: str, reason: str, value: bool) -> None:
+        call = self._core.stream_property_changed(stream, name, value, reason=reason)
+        await self._conversation.ask(call)
+
+    def _publication(self) -> _Publication:
+        if self._published is None:
+            raise LabError("there is no stream to change", found="nothing is published")
+        return self._published
+
+    async def unpublish(self) -> None:
+        """Stop publishing. 105: not publishing."""
+        await self._conversation.ask(self._core.unpublish_video())
+        if self._published is not None and (peer := self._peers.pop(self._published.stream, None)):
+            await peer.close()
+        self._published = None
+
+    # -- subscribing --------------------------------------------------------------------
 
     async def subscribe(
         self,
@@ -199,53 +226,70 @@ class Participant:
         `WaitTimeout`.
         """
         since = time.monotonic()
-        peer, meter = Peer(self._server_address()), Meter()
-        endpoint = f"{self.connection_id}_{stream}"
+        peer = self._new_peer()
+        endpoint = self._endpoint(stream)
         self._peers[endpoint] = peer
         try:
             offer = await peer.offer_to_receive(audio=audio, video=video)
             call = self._core.receive_video_from(stream, offer)
-            answer = await self._ask(call, timeout=timeout)
+            answer: Receiving = await self._conversation.ask(call, timeout=timeout)
             await peer.accept(answer.sdp_answer, timeout=timeout)
-            meter.attach(peer.tracks)
         except BaseException:
             del self._peers[endpoint]
             await peer.close()
             raise
-        listener = self._listeners[stream] = Listener(stream, peer, meter, since)
+        listener = Listener(stream, since, audio=audio, video=video)
+        await listener.attach(peer)
+        self._listeners[stream] = listener
         return listener
 
-    def _server_address(self) -> str:
-        return str(self._socket.remote_address[0])
-
-    async def unpublish(self) -> None:
-        """Stop publishing. 105: not publishing."""
-        await self._ask(self._core.unpublish_video())
-        if self._published is not None and (peer := self._peers.pop(self._published, None)):
-            await peer.close()
-        self._published = None
+    async def resubscribe(self, stream: str, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
+        """Receive a stream anew over another media connection (reconnectStream)."""
+        listener = self._listeners[stream]
+        peer = self._peers[self._endpoint(stream)] = self._new_peer()
+        offer = await peer.offer_to_receive(audio=listener.audio, video=listener.video)
+        await self._reconnect(stream, peer, offer, timeout)
+        await listener.attach(peer)
 
     async def unsubscribe(self, stream: str) -> None:
         """Stop receiving a stream; the server does not mind when it was not received."""
         owner = stream[stream.find("con_") :]
-        await self._ask(self._core.unsubscribe_from_video(owner))
+        await self._conversation.ask(self._core.unsubscribe_from_video(owner))
         if listener := self._listeners.pop(stream, None):
-            self._peers.pop(f"{self.connection_id}_{stream}", None)
+            self._peers.pop(self._endpoint(stream), None)
             await listener.close()
+
+    def _endpoint(self, stream: str) -> str:
+        return f"{self.connection_id}_{stream}"
+
+    def _new_peer(self) -> Peer:
+        return Peer(self._conversation.server_address)
+
+    async def _reconnect(self, stream: str, peer: Peer, offer: str, timeout: float) -> None:
+        call = self._core.reconnect_stream(stream, offer)
+        answer: Receiving = await self._conversation.ask(call, timeout=timeout)
+        await peer.accept(answer.sdp_answer, timeout=timeout)
+
+    async def _bring_back_streams(self) -> None:
+        """After a reconnection: every stream over a new media connection."""
+        if self._published is not None:
+            await self.restart_publishing()
+        for stream in tuple(self._listeners):
+            await self.resubscribe(stream)
 
     # -- the session --------------------------------------------------------------------
 
     async def signal(self, kind: str, data: str = "", *, to: Sequence[str] = ()) -> None:
         """Send a signal; ``to`` are connection ids, empty for all (the sender too)."""
-        await self._ask(self._core.send_message(kind, data, to=to))
+        await self._conversation.ask(self._core.send_message(kind, data, to=to))
 
     async def force_disconnect(self, connection: str) -> None:
         """Evict somebody. 401: not a MODERATOR; 102: unknown."""
-        await self._ask(self._core.force_disconnect(connection))
+        await self._conversation.ask(self._core.force_disconnect(connection))
 
     async def force_unpublish(self, stream: str) -> None:
         """End somebody's stream. 401: not a MODERATOR. For an unknown one: `WaitTimeout`."""
-        await self._ask(self._core.force_unpublish(stream))
+        await self._conversation.ask(self._core.force_unpublish(stream))
 
     async def expect(
         self,
@@ -259,94 +303,14 @@ class Participant:
         Waits for it up to ``timeout`` seconds; raises `WaitTimeout` with the last thing seen,
         or what ended the socket.
         """
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    for event in self._events:
-                        if isinstance(event, kind) and where(event):
-                            return event
-                    if self._end is not None:
-                        raise self._end
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            raise self._too_late(f"no {kind.__name__}", timeout) from None
+        return await self._conversation.expect(kind, timeout=timeout, where=where)
 
-    # -- the socket ---------------------------------------------------------------------
-
-    async def _ask(self, call: Call, *, timeout: float = ANSWER_TIMEOUT_S) -> Any:
-        answer = self._answers[call.id] = asyncio.get_running_loop().create_future()
-        try:
-            if self._end is not None:
-                raise self._end
-            async with asyncio.timeout(timeout):
-                await self._send(call)
-                return await answer
-        except TimeoutError:
-            raise self._too_late(f"no answer to {call.method}", timeout) from None
-        finally:
-            self._answers.pop(call.id, None)
-
-    async def _send(self, call: Call) -> None:
-        try:
-            await self._socket.send(call.text)
-        except ConnectionClosed as closed:
-            raise disconnected(f"{call.method} could not be sent", closed) from None
-
-    def _too_late(self, what: str, timeout: float) -> WaitTimeout:
-        seen = without_tokens(repr(self._events[-1])) if self._events else "nothing"
-        return WaitTimeout(f"{what} within {timeout:g} s", found=f"last seen: {seen[:300]}")
-
-    async def _read(self) -> None:
-        try:
-            async for text in self._socket:
-                if isinstance(text, bytes):
-                    raise Malformed("the server sent a binary frame", expected="text")
-                await self._take(self._core.receive(text))
-            closed = self._socket.protocol.close_exc
-            self._end = disconnected("the signalling has ended", closed)
-        except ConnectionClosed as closed:
-            self._end = disconnected("the signalling has ended", closed)
-        except Malformed as error:
-            self._end = error
-        finally:
-            self._end = self._end or Disconnected("the signalling was given up", None, "")
-            self._ended.set()
-            self._news.set()
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(self._end)
-
-    async def _take(self, received: Received) -> None:
-        match received:
-            case Answer(call=call, result=result):
-                if (waiting := self._answers.get(call.id)) and not waiting.done():
-                    waiting.set_result(result)
-            case Refusal(call=call, failure=failure):
-                if (waiting := self._answers.get(call.id)) and not waiting.done():
-                    message = without_tokens(failure.message)
-                    waiting.set_exception(SignallingRefused(call.method, failure.code, message))
-            case IceCandidate(endpoint_name=endpoint) if endpoint in self._peers:
-                await self._peers[endpoint].add_candidate(received)
-                self._note(received)
-            case event:
-                self._note(event)
-
-    def _note(self, event: object) -> None:
-        self._events.append(event)
-        self._news.set()
+    async def _take(self, event: object) -> None:
+        if isinstance(event, IceCandidate) and event.endpoint_name in self._peers:
+            await self._peers[event.endpoint_name].add_candidate(event)
 
     async def _hand_over(self, endpoint: str, peer: Peer) -> None:
         """Give a peer the candidates that came before its stream's id was known."""
-        for event in (*self._events,):
+        for event in (*self._conversation.events,):
             if isinstance(event, IceCandidate) and event.endpoint_name == endpoint:
                 await peer.add_candidate(event)
-
-    async def _ping(self) -> None:
-        with suppress(Disconnected):  # `_read` sees that too, and says so
-            while not self._ended.is_set():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._core.ping_due_in(time.monotonic())):
-                        await self._ended.wait()
-                        return
-                await self._send(self._core.ping(time.monotonic()))

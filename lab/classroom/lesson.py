@@ -31,10 +31,15 @@ class Lesson:
     def token(self, role: Role) -> Token:
         return self.api.create_token(self.session, role)
 
-    def join(self, name: str, role: Role | Token) -> Attendee:
-        """Join as ``name`` (the client's metadata) with a new token, or with that one."""
+    def join(self, name: str, role: Role | Token, *, reconnects: bool = False) -> Attendee:
+        """Join as ``name`` (the client's metadata) with a new token, or with that one.
+
+        ``reconnects``: whether it comes back by itself when its socket is lost.
+        """
         token = role if isinstance(role, Token) else self.token(role)
-        return self._loop.join(self.api.url, token, ca=self._ca, metadata=name)
+        return self._loop.join(
+            self.api.url, token, ca=self._ca, metadata=name, reconnects=reconnects
+        )
 
     def teacher(self) -> Attendee:
         return self.join("teacher", Role.MODERATOR)

@@ -7,6 +7,7 @@ somebody else's tone all measure differently.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from numpy.typing import NDArray
 SILENCE_DB = -96.0
 #: Below this level no frequency is reported: Opus makes a little noise out of silence.
 AUDIBLE_DB = -60.0
+#: What a `PictureSource` sends: half of aiortc's pace.
+PICTURES_PER_SECOND = 15
+#: A gap between pictures is a freeze when it is this much longer than the average one.
+FREEZE_S = 0.15
 #: Half the width of the band around the strongest frequency that counts as the tone.
 _TONE_BAND_HZ = 25.0
 
@@ -53,11 +58,15 @@ class ToneSource(AudioStreamTrack):
 
 
 class PictureSource(VideoStreamTrack):
-    """A picture whose brightness moves, 15 a second."""
+    """A picture whose brightness moves, `PICTURES_PER_SECOND`.
+
+    While ``muted`` it goes on sending, black, as a browser's camera does.
+    """
 
     def __init__(self, *, width: int = 320, height: int = 240) -> None:
         super().__init__()
         self.dimensions = (width, height)
+        self.muted = False
 
     async def recv(self) -> VideoFrame:
         """The next picture, when it is due."""
@@ -65,6 +74,8 @@ class PictureSource(VideoStreamTrack):
         pts, time_base = await self.next_timestamp()
         width, height = self.dimensions
         shade = np.add.outer(np.arange(height), np.arange(width)) + pts // 900
+        if self.muted:
+            shade = np.zeros((height, width), dtype=np.int64)
         frame = VideoFrame.from_ndarray((shade % 256).astype(np.uint8), format="gray")
         frame.pts, frame.time_base = pts, time_base
         return frame.reformat(format="yuv420p")
@@ -104,11 +115,42 @@ class Sound:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """What a stretch of video is made of.
+
+    ``brightness`` is the last picture's, from 0 (black) to 1. ``freezes`` counts the gaps
+    between pictures that W3C's webrtc-stats calls so: as long as three average ones, and
+    150 ms longer than one. ``rate``: pictures a second, from the first to the last.
+    """
+
+    width: int
+    height: int
+    rate: float
+    freezes: int
+    brightness: float
+
+    @classmethod
+    def of(cls, last: VideoFrame, times: Sequence[float]) -> Picture:
+        """Measure pictures decoded at ``times`` (s), of which ``last`` is the last."""
+        gaps = np.diff(times)
+        average = float(gaps.mean()) if len(gaps) else 0.0
+        longest = max(3 * average, average + FREEZE_S)
+        luma = last.to_ndarray(format="gray")
+        return cls(
+            width=last.width,
+            height=last.height,
+            rate=1 / average if average else 0.0,
+            freezes=int((gaps >= longest).sum()),
+            brightness=float(luma.mean()) / 255,
+        )
+
+
+@dataclass(frozen=True)
 class Heard:
     """What came of one stream in one window.
 
     ``packets`` and ``lost`` are of all its tracks; ``bytes`` is what the transport brought,
-    SRTP and RTCP together. ``sound`` is None when no audio was decoded.
+    SRTP and RTCP together. ``sound`` and ``picture`` are None when none was decoded.
     """
 
     window_s: float
@@ -118,25 +160,39 @@ class Heard:
     audio_frames: int
     video_frames: int
     sound: Sound | None
+    picture: Picture | None = None
 
 
 class Meter:
-    """Takes every frame of some tracks, counts, and keeps the sound of the current window."""
+    """Takes every frame of some tracks, counts, and keeps what the current window needs.
+
+    ``first_frame_at`` is when the first frame was decoded, by `time.monotonic`.
+    """
 
     def __init__(self) -> None:
         self.audio_frames = 0
         self.video_frames = 0
         self.first_frame = asyncio.Event()
+        self.first_frame_at = 0.0
         self.ended = asyncio.Event()
         self._rate = 48_000
         self._window: list[NDArray[np.float64]] = []
+        self._picture_times: list[float] = []
+        self._last_picture: VideoFrame | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def attach(self, tracks: Sequence[MediaStreamTrack]) -> None:
-        """Start taking frames; the meter has ended when all tracks have."""
-        self._tasks = [asyncio.create_task(self._drain(track)) for track in tracks]
-        waiting = asyncio.gather(*self._tasks, return_exceptions=True)
-        waiting.add_done_callback(lambda _: self.ended.set())
+        """Start taking frames of these tracks, and no others; it has ended when they have."""
+        for task in self._tasks:
+            task.cancel()
+        self.ended.clear()
+        tasks = self._tasks = [asyncio.create_task(self._drain(track)) for track in tracks]
+
+        def ended(_: object) -> None:
+            if self._tasks is tasks:
+                self.ended.set()
+
+        asyncio.gather(*tasks, return_exceptions=True).add_done_callback(ended)
 
     async def _drain(self, track: MediaStreamTrack) -> None:
         with suppress(MediaStreamError):  # aiortc's word for: the track has ended
@@ -146,19 +202,30 @@ class Meter:
                     self.audio_frames += 1
                     self._rate = frame.sample_rate
                     self._window.append(_mono(frame))
-                else:
+                elif isinstance(frame, VideoFrame):
                     self.video_frames += 1
-                self.first_frame.set()
+                    self._picture_times.append(time.monotonic())
+                    self._last_picture = frame
+                if not self.first_frame.is_set():
+                    self.first_frame_at = time.monotonic()
+                    self.first_frame.set()
 
     def open_window(self) -> None:
-        """Forget the sound so far."""
+        """Forget sound and pictures so far."""
         self._window.clear()
+        self._picture_times.clear()
 
     def sound(self) -> Sound | None:
         """The sound since `open_window`; None when there was none at all."""
         if not self._window:
             return None
         return Sound.of(np.concatenate(self._window), self._rate)
+
+    def picture(self) -> Picture | None:
+        """The pictures since `open_window`; None when there was none at all."""
+        if not self._picture_times or self._last_picture is None:
+            return None
+        return Picture.of(self._last_picture, self._picture_times)
 
     async def close(self) -> None:
         for task in self._tasks:

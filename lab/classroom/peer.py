@@ -26,6 +26,18 @@ class MediaFailed(LabError):
     """The media server's answer could not be used, or no packet gets through to it."""
 
 
+class _Feed(MediaStreamTrack):
+    """A track that ends with its peer connection; the source that feeds it goes on."""
+
+    def __init__(self, source: MediaStreamTrack) -> None:
+        super().__init__()
+        self.kind = source.kind
+        self._source = source
+
+    async def recv(self) -> Any:
+        return await self._source.recv()
+
+
 class Peer:
     """A peer connection, its offer gathered on addresses that reach ``server`` (numeric)."""
 
@@ -54,7 +66,7 @@ class Peer:
     async def offer_to_send(self, tracks: Sequence[MediaStreamTrack]) -> str:
         """The SDP offer to publish ``tracks``, with all candidates."""
         for track in tracks:
-            self._connection.addTransceiver(track, direction="sendonly")
+            self._connection.addTransceiver(_Feed(track), direction="sendonly")
         return await self._offer()
 
     async def offer_to_receive(self, *, audio: bool, video: bool) -> str:

@@ -44,6 +44,7 @@ _RESULTS: dict[str, type[Any]] = {
     "joinRoom": Joined,
     "publishVideo": Published,
     "receiveVideoFrom": Receiving,
+    "reconnectStream": Receiving,
 }
 
 
@@ -86,11 +87,13 @@ class SignallingClientCore:
     """One participant's calls, their answers, and who else is in the session.
 
     ``others`` holds the other participants by connection id, kept up by what is received;
-    ``joined`` is joinRoom's result once it came.
+    ``joined`` is joinRoom's result once it came; ``evicted`` whether the server said that it
+    throws this participant out.
     """
 
     def __init__(self) -> None:
         self.joined: Joined | None = None
+        self.evicted = False
         self.others: dict[str, RemoteParticipant] = {}
         self._last_id = 0
         self._open: dict[int, Call] = {}
@@ -120,9 +123,15 @@ class SignallingClientCore:
         )
 
     def publish_video(
-        self, sdp_offer: str, *, audio: bool, video: bool, dimensions: tuple[int, int] = (320, 240)
+        self,
+        sdp_offer: str,
+        *,
+        audio: bool,
+        video: bool,
+        dimensions: tuple[int, int] = (320, 240),
+        screen: bool = False,
     ) -> Call:
-        """Publish a sendonly offer. Width and height count only with video."""
+        """Publish a sendonly offer. Width, height and ``screen`` count only with video."""
         params: dict[str, Any] = {
             "sdpOffer": sdp_offer,
             "doLoopback": False,
@@ -134,7 +143,7 @@ class SignallingClientCore:
         if video:
             width, height = dimensions
             params |= {
-                "typeOfVideo": "CAMERA",
+                "typeOfVideo": "SCREEN" if screen else "CAMERA",
                 "frameRate": -1,
                 "videoDimensions": json.dumps({"width": width, "height": height}),
             }
@@ -143,6 +152,19 @@ class SignallingClientCore:
     def receive_video_from(self, stream: str, sdp_offer: str) -> Call:
         """Subscribe to a stream by a recvonly offer."""
         return self.call("receiveVideoFrom", {"sender": stream, "sdpOffer": sdp_offer})
+
+    def stream_property_changed(
+        self, stream: str, name: str, value: bool | str, *, reason: str
+    ) -> Call:
+        """Tell the others of a change of our own stream; the media is for us to change."""
+        return self.call(
+            "streamPropertyChanged",
+            {"streamId": stream, "property": name, "newValue": value, "reason": reason},
+        )
+
+    def reconnect_stream(self, stream: str, sdp_offer: str) -> Call:
+        """A new offer for a stream that we publish or receive already."""
+        return self.call("reconnectStream", {"stream": stream, "sdpOffer": sdp_offer})
 
     def on_ice_candidate(
         self, endpoint: str, candidate: str, sdp_mid: str, sdp_m_line_index: int
@@ -182,6 +204,19 @@ class SignallingClientCore:
     def force_unpublish(self, stream: str) -> Call:
         """End somebody's stream (MODERATOR). For an unknown one the server never answers."""
         return self.call("forceUnpublish", {"streamId": stream})
+
+    # -- another socket -----------------------------------------------------------------
+
+    def reconnect(self) -> Call:
+        """The first call on a new socket, which is to go on for one that was lost after joining.
+
+        What was under way is never answered, and the heartbeat begins anew. 40007: too late.
+        """
+        if self.joined is None:
+            raise ValueError("only who has joined can come back")
+        self._open.clear()
+        self._ping_due = None
+        return self.call("connect", {"sessionId": self.joined.session_id})
 
     # -- heartbeat ----------------------------------------------------------------------
 
@@ -228,5 +263,6 @@ class SignallingClientCore:
                 self.others[who] = replace(self.others[who], streams=())
             case ParticipantLeft(connection_id=who) | ParticipantEvicted(connection_id=who):
                 self.others.pop(who, None)
+                self.evicted = self.evicted or (self.joined is not None and who == self.joined.id)
             case _:
                 pass

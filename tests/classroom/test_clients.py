@@ -248,7 +248,7 @@ def test_the_loop_ends_with_whoever_is_left(tls: TlsFiles) -> None:
     with scripted(tls, good) as server:
         with ClassroomLoop() as loop:
             me = loop.join(server.url, TOKEN, ca=tls.ca)
-        assert me.participant._ended.is_set()
+        assert me.participant.over
         loop.close()  # a second time does nothing
 
 
@@ -257,7 +257,7 @@ def test_what_needs_a_stream_first(tls: TlsFiles) -> None:
         me = loop.join(server.url, TOKEN, ca=tls.ca)
         with pytest.raises(LabError, match="subscribe first"):
             me.hear("str_x", 1)
-        with pytest.raises(LabError, match="no tone is published"):
+        with pytest.raises(LabError, match="nothing is published"):
             me.mute()
 
 

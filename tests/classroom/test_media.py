@@ -14,7 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from lab.classroom.listener import Listener
 from lab.classroom.loopback_ice import addresses_towards, candidates_on
-from lab.classroom.media import SILENCE_DB, Meter, PictureSource, Sound, ToneSource
+from lab.classroom.media import SILENCE_DB, PictureSource, Sound, ToneSource
 from lab.classroom.messages import IceCandidate
 from lab.classroom.peer import MediaFailed, Peer
 from lab.errors import WaitTimeout
@@ -95,7 +95,7 @@ async def listening(
     tone: ToneSource, picture: PictureSource | None, work: Callable[[Listener], Awaitable[None]]
 ) -> None:
     """Do ``work`` with a listener that receives what an aiortc peer on 127.0.0.3 sends."""
-    peer, meter = Peer("127.0.0.3"), Meter()
+    peer = Peer("127.0.0.3")
     async with media_server() as server:
         offer = await peer.offer_to_receive(audio=True, video=picture is not None)
         assert "127.0.0.1" in offer
@@ -104,8 +104,8 @@ async def listening(
             server.addTrack(picture)
         answer = await answer_to(server, offer)
         await peer.accept(answer, timeout=10)
-        meter.attach(peer.tracks)
-        listener = Listener("str", peer, meter, 0.0)
+        listener = Listener("str", 0.0, audio=True, video=picture is not None)
+        await listener.attach(peer)
         try:
             await listener.first_frame(timeout=10)
             await work(listener)
@@ -197,9 +197,10 @@ def test_an_answer_that_is_no_sdp(answer: str) -> None:
 
 def test_nothing_received_is_said_so() -> None:
     async def work() -> None:
-        peer, meter = Peer("127.0.0.1"), Meter()
+        peer = Peer("127.0.0.1")
         await peer.offer_to_receive(audio=True, video=False)
-        listener = Listener("str_x", peer, meter, 0.0)
+        listener = Listener("str_x", 0.0, audio=True, video=False)
+        await listener.attach(peer)
         with pytest.raises(WaitTimeout, match=r"nothing of stream str_x .* 0 packets received"):
             await listener.first_frame(timeout=0.1)
         heard = await listener.hear(0.05)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab.classroom.attendee import Attendee, ClassroomLoop
+from lab.classroom.attendee import ClassroomLoop
 from lab.classroom.errors import Disconnected, RestRefused, SignallingRefused
 from lab.classroom.messages import (
     ParticipantEvicted,
@@ -22,58 +22,9 @@ from lab.classroom.rest import ClassroomApi
 from lab.classroom.signalling_only import SilentParticipant
 from lab.classroom.token import Role
 from lab.errors import WaitTimeout
-from lab.faultflags import DIRECTORY
 from lab.wait import wait_for
-from tests.classroom_backend.running import Backend, running_backend
-
-
-@pytest.fixture(scope="module")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    with running_backend(tmp_path_factory.mktemp("home")) as backend:
-        yield backend
-
-
-@pytest.fixture
-def api(backend: Backend) -> Iterator[ClassroomApi]:
-    with backend.api() as api:
-        yield api
-
-
-@pytest.fixture
-def loop() -> Iterator[ClassroomLoop]:
-    with ClassroomLoop() as loop:
-        yield loop
-
-
-@pytest.fixture
-def session(api: ClassroomApi) -> str:
-    return api.create_session().id
-
-
-@pytest.fixture
-def inject(backend: Backend) -> Iterator[Callable[[str], None]]:
-    """Inject a fault by its flag; all are cleared in the end."""
-    directory = backend.home / DIRECTORY
-    directory.mkdir(parents=True, exist_ok=True)
-    yield lambda name: (directory / name).touch()
-    for flag in directory.iterdir():
-        flag.unlink()
-
-
-class Class:
-    """Joins participants into one session."""
-
-    def __init__(self, backend: Backend, api: ClassroomApi, loop: ClassroomLoop, session: str):
-        self._backend, self._api, self._loop, self.session = backend, api, loop, session
-
-    def join(self, role: Role, name: str = "") -> Attendee:
-        token = self._api.create_token(self.session, role)
-        return self._loop.join(self._backend.url, token, ca=self._backend.ca, metadata=name)
-
-
-@pytest.fixture
-def lesson(backend: Backend, api: ClassroomApi, loop: ClassroomLoop, session: str) -> Class:
-    return Class(backend, api, loop, session)
+from tests.classroom.people import Class
+from tests.classroom_backend.running import Backend
 
 
 def test_a_student_hears_the_teachers_tone(lesson: Class) -> None:
