@@ -1,4 +1,4 @@
-"""The table of the 258 recorded REST exchanges: how each is replayed, or why it is not.
+"""The table of the 264 recorded REST exchanges: how each is replayed, or why it is not.
 
 What is in neither `DIFFERENT` nor `NOT_EMULATED` is sent as it was recorded, after what its path
 and body speak of has been made: see `MAKERS`, `ACTIVE`, `LISTS` and `GONE`. The status, the
@@ -16,17 +16,17 @@ COMPARED = (
 
 _NO_IP_CAMERA = "IP cameras: no criterion and no client of the suite has one"
 _NO_STATS = "Kurento's statistics"
-_NO_CDR = "CDR files"
 _NO_PAGES = "HTML pages: the API's errors are JSON whatever is asked for"
 _SPRING = "Tomcat's and Spring's treatment of requests that no client sends"
 
 #: The backend answers otherwise on purpose.
 DIFFERENT = {
-    "config-openvidu-cdr": "CDR is off",
     "misc-dashboard-auth": "there is no dashboard, so its path is as unknown as any",
     "misc-info-endpoint": "the debugging socket that broadcasts Kurento's events is left out",
     "misc-root": "the banner says embedded",
     "recordings-list-off": "the real server stumbles over a missing folder; here it is there",
+    "variant-config-openvidu-publicurl": "the public URL is the address that it listens on",
+    "variant-config-openvidu-recording-path": "the recordings' path is always the same",
 }
 
 NOT_EMULATED = {
@@ -34,7 +34,6 @@ NOT_EMULATED = {
     "active-get-webrtcstats": _NO_STATS,
     "active-list-webrtcstats": _NO_STATS,
     "auth-none-accept-html": _NO_PAGES,
-    "cdr-post": _NO_CDR,
     "config-openvidu-recording-accept-text": _SPRING,
     "connection-list": _NO_IP_CAMERA,
     "cors-options-no-origin-auth": _SPRING,
@@ -44,6 +43,7 @@ NOT_EMULATED = {
     "misc-unknown-api-html": _NO_PAGES,
     "sessions-delete-long-path": _NO_PAGES,
     "stream-delete-ipcam": _NO_IP_CAMERA,
+    "variant-tokens-turn": "TURN: media flows on loopback",
 } | {
     file.stem: _NO_IP_CAMERA
     for file in (RECORDINGS / "rest").glob("*ipcam*.json")
@@ -51,6 +51,25 @@ NOT_EMULATED = {
 
 RECORDED = sorted(file.stem for file in (RECORDINGS / "rest").glob("*.json"))
 REPLAYED = [name for name in RECORDED if name not in {**DIFFERENT, **NOT_EMULATED}]
+
+#: Exchanges of servers with a CDR and webhooks: the options with which ours is like them.
+TELLING = {
+    ("config", "config-openvidu-cdr", "config-trailing-slash"): (
+        "--webhook", "http://127.0.0.1:7777/hook",
+        "--webhook-header", "Authorization: Basic bWFkZTp1cA==",
+        "--webhook-header", "X-Made-Up: yes",
+    ),
+    ("variant-config", "variant-config-openvidu-cdr"): (
+        "--webhook", "http://127.0.0.1:7777/hook-b",
+        "--webhook-events", "sessionCreated,sessionDestroyed",
+        "--garbage-interval-s", "2", "--garbage-threshold-s", "6",
+    ),
+}  # fmt: skip
+#: What every server has of its own in /config: where Kurento and it are, and a limit of the
+#: second recorded server that nothing here heeds.
+OWN_SETTINGS = {
+    "KMS_URIS", "OPENVIDU_PUBLICURL", "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH",
+}  # fmt: skip
 
 #: session → the exchange that made it
 MAKERS = {

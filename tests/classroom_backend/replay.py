@@ -12,7 +12,7 @@ _RANDOM = re.compile(r"(ses_|con_|tok_|str_[A-Z]{3}_)[A-Za-z0-9]+")
 #: What is renamed: those ids, tokens with their URL, and rpc session ids.
 _IDENTITY = re.compile(r"^(wss://|ses_|con_|tok_|str_)|^[0-9a-v]{24,26}$")
 #: Values that are only there to be of their type.
-_CHANCE = {"timestamp", "createdAt"}
+_CHANCE = {"timestamp", "createdAt", "startTime"}
 #: Texts that Java or Spring word; ours say the same in other words.
 _WORDING = re.compile(
     r"(JSON parse error|Required request body is missing|'filter' parameter wrong).*", re.DOTALL

@@ -93,3 +93,16 @@ DIFFERENT = {
 NOT_EMULATED = {
     "filters": "filters run in Kurento; this backend never decodes media",
 }
+
+#: Recordings with webhooks and CDR lines that are played → the session in them.
+WEBHOOKS = {
+    "webhook-classroom": "w-class",
+    "webhook-endpoint-down": "w-down",
+    "webhook-endpoint-says-500": "w-500",
+    "webhook-never-joined": "w-never",
+    "webhook-reasons": "w-ends",
+}
+
+WEBHOOKS_NOT_EMULATED = {
+    "webhook-ip-camera": "IP cameras: no criterion and no client of the suite has one",
+}

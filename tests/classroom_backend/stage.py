@@ -19,8 +19,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from lab.classroom.embedded.model import METADATA_SEPARATOR
 from lab.classroom.errors import RestRefused
+from lab.classroom.records import webhook_body
 from lab.classroom.token import Role
 from lab.wait import wait_for
+from tests.classroom_backend.listening import Endpoint
 from tests.classroom_backend.replay import Renaming, comparable
 from tests.classroom_backend.running import SECRET, Answer, Backend
 from tests.classroom_backend.sockets import Socket
@@ -35,23 +37,34 @@ _TOKEN = re.compile(
     r"wss://[^?]+\?sessionId=([\w-]+)&token=(?P<id>tok_(?!NOPE)\w+)"
     r"&role=(?P<role>[A-Z]+)&version=2\.13\.0$"
 )
+#: What names somebody or something in an event.
+_NAMES = {"sessionId", "participantId", "streamId", "receivingFrom"}
 _LENGTH = re.compile(r"(\w)…\[(\d+) characters\]$")
 
 
 class Stage:
-    """Plays one conversation. ``in_time``: `SPEED` times as fast as it was recorded."""
+    """Plays one conversation. ``in_time``: `SPEED` times as fast as it was recorded.
 
-    def __init__(self, backend: Backend, *, in_time: bool = False) -> None:
+    ``endpoint`` is where the backend posts its events, for conversations that tell of them.
+    """
+
+    def __init__(
+        self, backend: Backend, *, in_time: bool = False, endpoint: Endpoint | None = None
+    ) -> None:
+        self._endpoint = endpoint
         self._backend = backend
         self._in_time = in_time
         self._names = Renaming(backend.authority)
         self._sockets: dict[str, Socket] = {}
         self._open = ExitStack()
+        self._ended: set[str] = set()
         self._told: dict[str, Any] = {}
         #: Answers that came where the real server's pong did: its pongs pass slow calls by.
         self._overtaken: dict[str, list[Any]] = {}
         self._note = ""
         self._rest = (Answer(0, HTTPMessage(), ""), "")
+        #: Events as they were recorded and as they came; the ids in them are told later.
+        self._posted: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     def __enter__(self) -> Stage:
         return self
@@ -69,10 +82,30 @@ class Stage:
                 self._wait_until(began + offset)
             if entry["peer"] == "rest":
                 self._play_rest(entry["dir"], entry["frame"])
+            elif entry["peer"] == "webhook":
+                self._expect_webhook(entry["frame"]["body"])
+            elif self._endpoint is not None and entry["dir"] == "note":
+                self._endpoint.note(entry["frame"])
             else:
                 self._play(entry["peer"], entry["dir"], entry["frame"])
             if entry["dir"] in ("c2s-abort", "closed"):
                 began = time.monotonic() - offset  # the server waits from then on
+
+        for recorded, found in self._posted:
+            for key in _NAMES & recorded.keys():
+                assert found[key] == self._names.here(recorded[key]), found
+
+    def same_lines(self, recorded: list[str], found: list[str]) -> None:
+        """The CDR's lines are the recorded ones."""
+        assert len(found) == len(recorded), found
+        for one, other in zip(recorded, found, strict=True):
+            (name, content), (our_name, ours) = (
+                *json.loads(self._names.here(one)).items(),
+                *json.loads(other).items(),
+            )
+            assert our_name == name
+            self._same(_undated(content), _undated(ours))
+            assert all(ours[key] == content[key] for key in _NAMES & content.keys())
 
     def _wait_until(self, moment: float) -> None:
         wait_for(
@@ -86,11 +119,12 @@ class Stage:
     def _play(self, peer: str, direction: str, frame: Any) -> None:
         match direction:
             case "open":
+                self._ended.discard(peer)
                 socket = Socket(self._backend, frame["path"])
                 self._sockets[peer] = self._open.enter_context(socket)
             case "handshake":
                 self._shake_hands(frame)
-            case "c2s":
+            case "c2s" if peer not in self._ended:  # the recorder pinged on for a while
                 self._send(peer, frame)
             case "c2s-binary":
                 self._sockets[peer].send(frame.encode())
@@ -104,7 +138,8 @@ class Stage:
                 self._sockets[peer].ping()
             case "no-reply" | "waited-in-vain" | "still-open":
                 self._expect_silence(peer)
-            case "closed" if frame["code"] != 1006:  # that is how a cut is noticed, not said
+            case "closed":
+                self._ended.add(peer)
                 self._expect_end(peer, frame)
             case "note":
                 self._note = frame
@@ -183,6 +218,12 @@ class Stage:
         self._same(recorded, found)
         self._names.learn(recorded, found)
 
+    def _expect_webhook(self, recorded: dict[str, Any]) -> None:
+        assert self._endpoint is not None
+        found = webhook_body(self._endpoint.next_event())
+        self._same(_undated(recorded), _undated(found))
+        self._posted.append((recorded, found))
+
     def _same(self, recorded: Any, found: Any) -> None:
         ours, theirs = (
             comparable(_bare(one), self._backend.authority) for one in (found, recorded)
@@ -205,6 +246,8 @@ class Stage:
         assert found == {"id": 999, "result": {"value": "pong"}, "jsonrpc": "2.0"}
 
     def _expect_end(self, peer: str, recorded: dict[str, Any]) -> None:
+        if recorded["code"] == 1006:  # that is how a cut is noticed, not said
+            return
         with pytest.raises(ConnectionClosed) as end:
             self._sockets[peer].receive()
         assert end.value.rcvd is not None
@@ -237,6 +280,14 @@ class Stage:
         return self._backend.ask(
             method, self._names.here(path), headers, text and self._names.here(text)
         )
+
+
+def _undated(event: dict[str, Any]) -> dict[str, Any]:
+    """An event without how long something took, which is what its two times say."""
+    if "duration" not in event:
+        return event
+    assert event["duration"] == (event["timestamp"] - event["startTime"]) // 1000
+    return {**event, "duration": "…"}
 
 
 class _Tokens:

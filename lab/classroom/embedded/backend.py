@@ -1,7 +1,7 @@
 """Start the embedded classroom backend: one TLS port for REST, signalling and a banner.
 
     python3 -m lab.classroom.embedded.backend --home DIR --listen 127.0.0.1:4443 \\
-        --cert FILE --key FILE --secret-file FILE
+        --cert FILE --key FILE --secret-file FILE [--cdr DIR] [--webhook URL]
 
 ``--home`` is the host account's home directory, where faults are injected. Media goes over UDP
 ports of the same address. Runs until SIGTERM or SIGINT, then evicts everybody.
@@ -16,26 +16,42 @@ import signal
 import sys
 from pathlib import Path
 
+from lab.classroom.embedded.journal import WebhookTarget
 from lab.classroom.embedded.model import GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S
 from lab.classroom.embedded.without_codecs import stand_in
+from lab.classroom.records import Happening
 from lab.classroom.signalling import RECONNECTION_GRACE_S
 
 
 async def _main(argv: list[str]) -> None:
     from lab.classroom.embedded.server import Settings, serve  # after the stand-in
 
-    given = _parser().parse_args(argv)
+    parser = _parser()
+    given = parser.parse_args(argv)
     host, _, port = given.listen.rpartition(":")
     settings = Settings(
         given.home, host, int(port), given.cert, given.key, given.secret_file,
         grace_s=given.reconnection_s,
         garbage_interval_s=given.garbage_interval_s,
         garbage_threshold_s=given.garbage_threshold_s,
+        cdr=given.cdr,
+        webhook=_webhook(given, parser),
     )  # fmt: skip
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await serve(settings, stop)
+
+
+def _webhook(given: argparse.Namespace, parser: argparse.ArgumentParser) -> WebhookTarget | None:
+    """Where to post events; leaves with a usage error if it is not on loopback."""
+    if given.webhook is None:
+        return None
+    try:
+        events = tuple(map(Happening, given.webhook_events.split(",")))
+        return WebhookTarget(given.webhook, tuple(given.webhook_header), events)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cert", type=Path, required=True, help="certificate chain, PEM")
     parser.add_argument("--key", type=Path, required=True, help="its private key, PEM")
     parser.add_argument("--secret-file", type=Path, required=True, help="OPENVIDU_SECRET")
+    parser.add_argument("--cdr", type=Path, metavar="DIR", help="write call detail records there")
+    parser.add_argument("--webhook", metavar="URL", help="post events to this loopback address")
+    parser.add_argument("--webhook-header", action="append", default=[], metavar="NAME: VALUE")
+    parser.add_argument(
+        "--webhook-events", default=",".join(Happening), metavar="NAME,…", help="only these"
+    )
     for name, default, meaning in (
         ("--reconnection-s", RECONNECTION_GRACE_S, "how long a lost socket may come back"),
         ("--garbage-interval-s", GARBAGE_INTERVAL_S, "how often unused sessions are looked for"),

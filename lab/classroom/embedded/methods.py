@@ -128,6 +128,7 @@ async def publish_video(call: Call) -> None:
         raise Silence
     seat.participant.stream = stream
     call.rooms.start_stream(seat, publication)
+    call.rooms.journal.published(seat.session, seat.participant.id, stream)
     call.answer(write(Published(publication.answer_sdp, stream.id, stream.created_at)))
     call.rooms.announce_stream(seat)
 
@@ -207,6 +208,7 @@ async def receive_video_from(call: Call) -> None:
         raise no_answer
     seat.subscriptions[sender_id] = subscription
     seat.participant.receiving[sender_id] = Receiving(call.now_ms, stream.id)
+    call.rooms.journal.received(seat.session, seat.participant.id, sender_id, stream, call.now_ms)
     call.answer({"sdpAnswer": subscription.answer_sdp})
 
 
@@ -253,7 +255,7 @@ async def _reconnect_subscriber(
     no_answer = NotReconnected(
         Code.SDP, f"Unable to generate SDP answer when reconnecting subscriber to '{wanted}'"
     )
-    call.rooms.stop_receiving(seat, sender_id)
+    call.rooms.stop_receiving(seat, sender_id, None)
     try:
         subscription = await publication.subscribe(offer)
     except OfferRefused:
@@ -273,7 +275,7 @@ async def unsubscribe_from_video(call: Call) -> None:
         raise Thrown(
             Code.USER_NOT_FOUND, f"User {sender_id} not found in session {seat.session.id}"
         )
-    call.rooms.stop_receiving(seat, sender_id)
+    call.rooms.stop_receiving(seat, sender_id, "unsubscribe")
     call.answer()
 
 

@@ -13,7 +13,12 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from lab.classroom.embedded import answers
-from lab.classroom.embedded.model import VERSION, Session
+from lab.classroom.embedded.model import (
+    GARBAGE_INTERVAL_S,
+    GARBAGE_THRESHOLD_S,
+    VERSION,
+    Session,
+)
 from lab.classroom.embedded.options import (
     Refused,
     role_named,
@@ -59,6 +64,8 @@ class Rest:
     authority: str
     secret: str = field(repr=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Every so many seconds, sessions that nobody joined are looked for, and how old they may get.
+    garbage: tuple[float, float] = (GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S)
     #: Started while a fault is on that keeps a restarted server from making sessions.
     _numb: bool = field(init=False)
     #: Sessions that were closed while a fault makes the server deny it, as REST shows them.
@@ -87,6 +94,8 @@ class Rest:
             ("GET", "/api/recordings/{id}", _no_recording),
             ("DELETE", "/api/recordings/{id}", _no_recording),
             ("GET", "/config", self._config),
+            ("GET", "/cdr", self._list_cdr),
+            ("GET", "/cdr/{name}", self._get_cdr),
             ("GET", "/", _banner),
             ("GET", PATH, self._socket),
         ]
@@ -95,7 +104,7 @@ class Rest:
             "/config/openvidu-publicurl": f"https://{self.authority}/",
             "/config/openvidu-recording": False,
             "/config/openvidu-recording-path": "/opt/openvidu/recordings/",
-            "/config/openvidu-cdr": False,
+            "/config/openvidu-cdr": self.rooms.journal.cdr is not None,
             "/accept-certificate": "accept-cert",
         }
         routes += [("GET", path, _constant(found)) for path, found in texts.items()]
@@ -281,21 +290,42 @@ class Rest:
         await _needed_body(request)
         return answers.empty(501)  # the recording module is off
 
+    async def _list_cdr(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        cdr = self.rooms.journal.cdr
+        return answers.value(cdr.names() if cdr else [])
+
+    async def _get_cdr(self, request: web.Request) -> web.Response:
+        cdr = self.rooms.journal.cdr
+        found = cdr.content(request.match_info["name"]) if cdr else None
+        if found is None:
+            raise web.HTTPNotFound
+        return answers.text(found.decode())
+
     async def _config(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        return answers.value({
+        interval, threshold = self.garbage
+        journal = self.rooms.journal
+        found = {
             "VERSION": VERSION,
             "KMS_URIS": ["embedded"],
             "OPENVIDU_PUBLICURL": f"https://{self.authority}",
-            "OPENVIDU_CDR": False,
+            "OPENVIDU_CDR": journal.cdr is not None,
             "OPENVIDU_STREAMS_VIDEO_MAX_RECV_BANDWIDTH": 1000,
             "OPENVIDU_STREAMS_VIDEO_MIN_RECV_BANDWIDTH": 300,
             "OPENVIDU_STREAMS_VIDEO_MAX_SEND_BANDWIDTH": 1000,
             "OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH": 300,
-            "OPENVIDU_SESSIONS_GARBAGE_INTERVAL": 900,
-            "OPENVIDU_SESSIONS_GARBAGE_THRESHOLD": 3600,
+            "OPENVIDU_SESSIONS_GARBAGE_INTERVAL": round(interval),
+            "OPENVIDU_SESSIONS_GARBAGE_THRESHOLD": round(threshold),
             "OPENVIDU_RECORDING": False,
-            "OPENVIDU_WEBHOOK": False,
-        })  # fmt: skip
+            "OPENVIDU_WEBHOOK": journal.webhook is not None,
+        }
+        if journal.webhook is not None:
+            target = journal.webhook.target
+            found |= {
+                "OPENVIDU_WEBHOOK_ENDPOINT": target.endpoint,
+                "OPENVIDU_WEBHOOK_HEADERS": list(target.headers),
+                "OPENVIDU_WEBHOOK_EVENTS": list(target.events),
+            }
+        return answers.value(found)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get(hdrs.UPGRADE, "").lower() != "websocket":

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lab.classroom.embedded.journal import Journal
 from lab.classroom.embedded.media import MediaPlane, Publication, Subscription
 from lab.classroom.embedded.model import Participant, Session, Sessions
 from lab.classroom.messages import (
@@ -76,12 +77,14 @@ class Rooms:
         sessions: Sessions,
         media: MediaPlane,
         faults: FaultFlags,
+        journal: Journal,
         *,
         grace_s: float = RECONNECTION_GRACE_S,
     ) -> None:
         self.sessions = sessions
         self.media = media
         self.faults = faults
+        self.journal = journal
         self._grace_s = grace_s
         self._seats: dict[str, Seat] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -109,6 +112,7 @@ class Rooms:
     def take(self, private_id: str, session: Session, participant: Participant, link: Link) -> Seat:
         """Seat a participant who has just joined, and tell the others."""
         seat = Seat(private_id, session, participant, link)
+        self.journal.joined(session, participant)
         if not self.faults.active("classroom.join-unannounced"):
             joined = ParticipantJoined(participant.id, participant.created_at, participant.metadata)
             self._announce(self.seats_in(session), joined)
@@ -118,7 +122,7 @@ class Rooms:
     def leave(self, seat: Seat, reason: str) -> None:
         """Empty a seat and tell the others; the last one to leave ends the session."""
         others = self.others(seat)
-        self._empty(seat)
+        self._empty(seat, reason)
         if not self.faults.active("classroom.leave-unannounced"):
             self._announce(others, ParticipantLeft(seat.participant.id, reason))
 
@@ -167,16 +171,20 @@ class Rooms:
         seat.link = link
         return True
 
-    def _empty(self, seat: Seat) -> None:
+    def _empty(self, seat: Seat, reason: str) -> None:
+        session, participant = seat.session, seat.participant
         if seat.grace is not None:
             seat.grace.cancel()
-        self._release_publication(seat)
-        for subscription in seat.subscriptions.values():
-            self.spawn(subscription.close())
-        seat.session.leave(seat.participant.id)
+        self._release_receivers(seat, reason)
+        for sender_id in list(seat.subscriptions):
+            self.stop_receiving(seat, sender_id, reason)
+        self._release_publication(seat, reason)
+        session.leave(participant.id)
         del self._seats[seat.private_id]
-        if not seat.session.participants:
-            self.sessions.remove(seat.session)
+        self.journal.left(session, participant, reason)
+        if not session.participants:
+            self.sessions.remove(session)
+            self.journal.session_destroyed(session, reason)
 
     # -- streams ------------------------------------------------------------------------
 
@@ -195,21 +203,31 @@ class Rooms:
 
     def stop_stream(self, seat: Seat, reason: str, *, tell_publisher: bool) -> None:
         """End what a participant publishes, for everybody who receives it."""
-        self._release_publication(seat)
+        self._release_publication(seat, reason)
+        self._release_receivers(seat, reason)
         seat.session.stop_stream(seat.participant.id)
         told = self.seats_in(seat.session) if tell_publisher else self.others(seat)
         self._announce(told, ParticipantUnpublished(seat.participant.id, reason))
 
-    def stop_receiving(self, seat: Seat, sender_id: str) -> None:
-        """End what a participant receives from another; nothing is announced."""
+    def stop_receiving(self, seat: Seat, sender_id: str, reason: str | None) -> None:
+        """End what a participant receives from another; nothing is announced.
+
+        ``reason`` is the journal's; None when it will go on with new media.
+        """
+        if reason is not None:
+            self.journal.stopped(seat.session, seat.participant.id, sender_id, reason)
         seat.participant.receiving.pop(sender_id, None)
         subscription = seat.subscriptions.pop(sender_id, None)
         if subscription is not None:
             self.spawn(subscription.close())
 
-    def _release_publication(self, seat: Seat) -> None:
+    def _release_receivers(self, seat: Seat, reason: str) -> None:
         for other in self.others(seat):
-            self.stop_receiving(other, seat.participant.id)
+            self.stop_receiving(other, seat.participant.id, reason)
+
+    def _release_publication(self, seat: Seat, reason: str) -> None:
+        connection_id = seat.participant.id
+        self.journal.stopped(seat.session, connection_id, connection_id, reason)
         if seat.publication is not None:
             self.spawn(seat.publication.close())
             seat.publication = None

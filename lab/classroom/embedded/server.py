@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from lab.classroom.embedded import foreign
+from lab.classroom.embedded.journal import CdrFiles, Journal, Webhook, WebhookTarget
 from lab.classroom.embedded.media import MediaFaults, MediaPlane
 from lab.classroom.embedded.model import (
     GARBAGE_INTERVAL_S,
@@ -35,8 +36,10 @@ SHUTDOWN_TIMEOUT_S = 2.0
 class Settings:
     """Where to listen, with which certificate; ``home`` is where faults are injected.
 
-    The three times are in seconds: how long a lost socket may come back (``grace_s``), how
-    often sessions that nobody ever joined are looked for, and how old they may get.
+    ``cdr`` is the directory of its CDR files and ``webhook`` where events are posted; None
+    switches either off. The three times are in seconds: how long a lost socket may come back
+    (``grace_s``), how often sessions that nobody ever joined are looked for, and how old they
+    may get.
     """
 
     home: Path
@@ -48,6 +51,8 @@ class Settings:
     grace_s: float = RECONNECTION_GRACE_S
     garbage_interval_s: float = GARBAGE_INTERVAL_S
     garbage_threshold_s: float = GARBAGE_THRESHOLD_S
+    cdr: Path | None = None
+    webhook: WebhookTarget | None = None
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -63,9 +68,15 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             silence=lambda: faults.active("classroom.media-silence"),
         )
     )
-    rooms = Rooms(Sessions(), media, faults, grace_s=settings.grace_s)
+    journal = Journal(
+        faults,
+        cdr=CdrFiles(settings.cdr) if settings.cdr else None,
+        webhook=Webhook(settings.webhook) if settings.webhook else None,
+    )
+    rooms = Rooms(Sessions(), media, faults, journal, grace_s=settings.grace_s)
     secret = settings.secret_file.read_text().rstrip("\n")
-    rest = Rest(rooms, f"{settings.host}:{settings.port}", secret, stop)
+    garbage = (settings.garbage_interval_s, settings.garbage_threshold_s)
+    rest = Rest(rooms, f"{settings.host}:{settings.port}", secret, stop, garbage)
     runner = web.AppRunner(rest.application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
@@ -86,3 +97,4 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         await rooms.close()
         await runner.cleanup()
+        await journal.close()
