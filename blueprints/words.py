@@ -28,6 +28,7 @@ CAPABILITIES = {
     "own-kernel": "the host's kernel is its own",
     "cluster-dns": "names of services resolve inside the cluster",
     "browser": "a Chromium can be started",
+    "webhook": "the classroom posts its events to the suite's machine",
     "kvm": "hardware virtual machines can be started",
     "faults": "faults can be injected on request",
     "system-restart": "the suite may stop and start a system's own services by its recipe",

@@ -59,6 +59,7 @@ class SystemEntry(Model):
     which jobs it has (`jobs/definitions/site.yaml` is one).
     Of an embedded Tars: ``placement``, the role that each of its optional servers runs on, or
     ``none``. ``platform``: what a real lab's Tars is installed from.
+    Of a classroom: ``webhook``, the URL on this machine that it posts its events to.
     """
 
     adopted: bool = False
@@ -69,6 +70,7 @@ class SystemEntry(Model):
     site: Path | None = None
     placement: dict[str, str] = Field(default_factory=dict)
     platform: TarsInstall | None = None
+    webhook: str | None = Field(default=None, pattern=r"^http://[^/@\s]+:\d+/\S*$")
 
     @field_validator("endpoints")
     @classmethod

@@ -108,6 +108,8 @@ class Task:
             except ToolMissing as missing:
                 return f"capability missing: browser: {missing}"
             able.add("browser")
+        if (classroom := inventory.systems.get("classroom")) and classroom.webhook:
+            able.add("webhook")
         for capability in criterion.capabilities:
             if capability not in able:
                 return f"capability missing: {capability}"

@@ -23,6 +23,7 @@ MODULES = (
     "lab/classroom/__init__.py",
     "lab/classroom/loopback_ice.py",
     "lab/classroom/messages.py",
+    "lab/classroom/records.py",
     "lab/classroom/signalling.py",
     "lab/classroom/token.py",
     "lab/classroom/wire.py",
@@ -35,6 +36,7 @@ _RUNTIME = f"{_HOME}/runtime"
 _CERTIFICATE = f"{_HOME}/server.pem"
 _KEY = f"{_HOME}/server-key.pem"
 _SECRET_FILE = f"{_HOME}/secret"
+_CDR = f"{_HOME}/cdr"
 
 
 def recipe(lab: Lab) -> Recipe:
@@ -91,8 +93,10 @@ class EmbeddedClassroom(Recipe):
         argv = [
             "python3", "-m", "lab.classroom.embedded.backend",
             "--home", ".", "--listen", f"{address}:{port}",
-            "--cert", _CERTIFICATE, "--key", _KEY, "--secret-file", _SECRET_FILE,
+            "--cert", _CERTIFICATE, "--key", _KEY, "--secret-file", _SECRET_FILE, "--cdr", _CDR,
         ]  # fmt: skip
+        if webhook := lab.inventory.systems[SYSTEM].webhook:
+            argv += ["--webhook", webhook]
         return [
             Install("bring the embedded classroom backend", host, _RUNTIME, runtime),
             IssueCertificate("issue its certificate", host, state, address),

@@ -341,6 +341,9 @@ def _system(
     if name == "classroom":
         update["ca"] = state / ca.CERTIFICATE
         update["secrets"] = {"api": f"file:{_classroom_secret(state)}"}
+        if carriers := template.with_role("jenkins-master"):
+            address = addresses[carriers[0]]
+            update["webhook"] = f"http://{address}:{_free_port(address, endpoints)}/classroom"
     if name == "jenkins":
         update["secrets"] = {ACCOUNTS[0]: f"file:{_jenkins_token(state)}"}
     return system.model_copy(update=update)
