@@ -47,6 +47,11 @@ FAULTS = (
         "who is in a session that REST closes is told an ordinary disconnect",
     ),
     Fault(
+        "classroom.session-stays",
+        _ROLES,
+        "a session lives on when its last participant has left",
+    ),
+    Fault(
         "classroom.evicted-stays",
         _ROLES,
         "REST confirms that it disconnects a participant, and does not",

@@ -182,7 +182,7 @@ class Rooms:
         session.leave(participant.id)
         del self._seats[seat.private_id]
         self.journal.left(session, participant, reason)
-        if not session.participants:
+        if not session.participants and not self.faults.active("classroom.session-stays"):
             self.sessions.remove(session)
             self.journal.session_destroyed(session, reason)
 
