@@ -235,7 +235,8 @@ def _array(values: array[int]) -> Numbers:
 def _counted_on(values: npt.NDArray[Any], bits: int) -> Numbers:
     """Counters of so many bits as steps from the first one, however often they began anew."""
     around, half = np.int64(1 << bits), np.int64(1 << bits - 1)
-    steps: Numbers = np.diff(values.astype(np.int64))
+    counters: Numbers = values.astype(np.int64)
+    steps = counters[1:] - counters[:-1]
     return np.concatenate(([0], np.cumsum((steps + half) % around - half)))
 
 
