@@ -137,4 +137,38 @@ FAULTS = (
         _ROLES,
         "every audio packet is forwarded with silence in it",
     ),
+    Fault(
+        "classroom.media-loud",
+        _ROLES,
+        "every audio packet is forwarded with the loudest sound that its publisher had so far",
+    ),
+    Fault(
+        "classroom.restart-unannounced",
+        _ROLES,
+        "nobody is told what a participant publishes after its first stream",
+    ),
+    Fault("classroom.screen-unnamed", _ROLES, "every video is announced as a camera's"),
+    Fault("classroom.reconnect-refused", _ROLES, "who comes back after a cut is not known"),
+    Fault("classroom.webhook-lost", _ROLES, "events are written down, but not posted"),
+    Fault("classroom.webhook-late", _ROLES, "each event is posted 2 s after it could have been"),
+    Fault("classroom.webhook-repeated", _ROLES, "an event whose endpoint fails is posted again"),
+    Fault(
+        "classroom.join-awaits-webhook",
+        _ROLES,
+        "while the endpoint of its events fails, the backend answers joinRoom 1.5 s late",
+    ),
+    Fault("classroom.event-reason-lost", _ROLES, "whatever ended, events tell a disconnect"),
+    Fault("classroom.cdr-lost", _ROLES, "nothing is written into the CDR"),
+    Fault("classroom.garbage-fatal", _ROLES, "a text that is no frame closes its socket"),
+    Fault("classroom.oversize-taken", _ROLES, "frames of any length are served"),
+    Fault(
+        "classroom.flood-blocks",
+        _ROLES,
+        "the whole backend stands still for 20 ms for each join that it refuses",
+    ),
+    Fault(
+        "classroom.slow-reader-blocks",
+        _ROLES,
+        "nobody is sent anything while one does not take what it is sent",
+    ),
 )

@@ -29,6 +29,10 @@ log = logging.getLogger("classroom")
 DELIVERY_TIMEOUT_S = 5.0
 #: Events that may wait for a slow endpoint; more are lost.
 WAITING = 1000
+#: Losses in a row that are told; then there is silence until an event arrives again.
+TOLD_LOSSES = 10
+#: How late an event is posted when the fault classroom.webhook-late is on, in seconds.
+LATE_S = 2.0
 #: How long the last events may take when the server stops, in seconds.
 CLOSING_TIMEOUT_S = 2.0
 
@@ -66,8 +70,11 @@ class WebhookTarget:
 class Webhook:
     """Posts one event after the other, each once."""
 
-    def __init__(self, target: WebhookTarget) -> None:
+    def __init__(self, target: WebhookTarget, faults: FaultFlags) -> None:
         self.target = target
+        self._faults = faults
+        #: How many events in a row were lost: more than none while the endpoint fails.
+        self.losses = 0
         self._waiting: asyncio.Queue[Record] = asyncio.Queue(WAITING)
         self._task = asyncio.create_task(self._deliver())
 
@@ -76,7 +83,12 @@ class Webhook:
             try:
                 self._waiting.put_nowait(record)
             except asyncio.QueueFull:
-                log.warning("webhook %s is lost: %d wait already", record.event, WAITING)
+                self._lose(record, f"{WAITING} wait already")
+
+    def _lose(self, record: Record, why: str) -> None:
+        self.losses += 1
+        if self.losses <= TOLD_LOSSES:
+            log.warning("webhook %s is lost: %s", record.event, why)
 
     async def _deliver(self) -> None:
         headers = {"Content-Type": "application/json"}
@@ -87,20 +99,25 @@ class Webhook:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as client:
             while True:
                 record = await self._waiting.get()
+                if self._faults.active("classroom.webhook-late"):
+                    await asyncio.sleep(LATE_S)
                 try:
                     await self._post(client, record)
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    log.warning("webhook %s is lost: %s", record.event, type(error).__name__)
+                    self._lose(record, type(error).__name__)
                 finally:
                     self._waiting.task_done()
 
     async def _post(self, client: aiohttp.ClientSession, record: Record) -> None:
         body = json.dumps(webhook_body(record), ensure_ascii=False, separators=(",", ":"))
-        async with client.post(
-            self.target.endpoint, data=body.encode(), allow_redirects=False
-        ) as answer:
-            if not answer.ok:
-                log.warning("webhook %s is lost: it was answered %d", record.event, answer.status)
+        for _ in range(2 if self._faults.active("classroom.webhook-repeated") else 1):
+            async with client.post(
+                self.target.endpoint, data=body.encode(), allow_redirects=False
+            ) as answer:
+                if answer.ok:
+                    self.losses = 0
+                    return
+        self._lose(record, f"it was answered {answer.status}")
 
     async def close(self) -> None:
         """Give what waits a little time, then end."""
@@ -203,14 +220,14 @@ class Journal:
             timestamp=now,
             start_time=begun.timestamp,
             duration=(now - begun.timestamp) // 1000,
-            reason=reason,
+            reason="disconnect" if self._faults.active("classroom.event-reason-lost") else reason,
         )
         self._tell(ended)
 
     def _tell(self, record: Record) -> None:
-        if self.cdr is not None:
+        if self.cdr is not None and not self._faults.active("classroom.cdr-lost"):
             self.cdr.tell(record)
-        if self.webhook is not None:
+        if self.webhook is not None and not self._faults.active("classroom.webhook-lost"):
             self.webhook.tell(record)
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -44,13 +45,18 @@ _ALREADY_NEGOTIATED = (
 )
 
 
-#: How long joinRoom takes when the fault classroom.join-slow is on, in seconds.
+#: How much longer joinRoom takes when it is made slow by a fault, in seconds.
 SLOW_JOIN_S = 1.5
+#: How long everybody waits for a refused join when the fault classroom.flood-blocks is on (s).
+BLOCKED_S = 0.02
 
 
 async def join_room(call: Call, server_secret: str) -> None:
     """Redeem a token and sit down. The token is used up even if the metadata is then refused."""
     if call.rooms.faults.active("classroom.join-slow"):
+        await asyncio.sleep(SLOW_JOIN_S)
+    webhook = call.rooms.journal.webhook
+    if webhook and webhook.losses and call.rooms.faults.active("classroom.join-awaits-webhook"):
         await asyncio.sleep(SLOW_JOIN_S)
     session_id, token, secret, platform = (
         call.text(key) for key in ("session", "token", "secret", "platform")
@@ -84,6 +90,8 @@ def _grant(call: Call, session: Session, token: str, secret: str, server_secret:
     reusable = call.rooms.faults.active("classroom.token-reusable")
     grant = session.redeem(token, keep=reusable) or _forged(call, session, token)
     if grant is None:
+        if call.rooms.faults.active("classroom.flood-blocks"):
+            time.sleep(BLOCKED_S)
         raise Thrown(
             Code.UNAUTHORIZED, f"Unable to join session {session.id}. Token {token}is not valid"
         )
@@ -147,7 +155,7 @@ def _stream(call: Call, seat: Seat) -> Stream:
         has_video=has_video,
         audio_active=call.optional("audioActive", bool),
         video_active=call.optional("videoActive", bool),
-        type_of_video=kind,
+        type_of_video="CAMERA" if call.rooms.faults.active("classroom.screen-unnamed") else kind,
         frame_rate=call.optional("frameRate", int),
         video_dimensions=call.optional("videoDimensions", str),
         filter={},

@@ -71,7 +71,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     journal = Journal(
         faults,
         cdr=CdrFiles(settings.cdr) if settings.cdr else None,
-        webhook=Webhook(settings.webhook) if settings.webhook else None,
+        webhook=Webhook(settings.webhook, faults) if settings.webhook else None,
     )
     rooms = Rooms(Sessions(), media, faults, journal, grace_s=settings.grace_s)
     secret = settings.secret_file.read_text().rstrip("\n")

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -32,11 +32,14 @@ from lab.classroom.signalling import (
     format_frame,
     parse_frame,
 )
+from lab.faultflags import FaultFlags
 
 #: A socket whose peer does not read for this long, in seconds, is given up.
 WRITE_TIMEOUT_S = 10.0
 #: Characters that may wait for a peer; a socket with more is given up.
 OUTBOX_CHARACTERS = 2_000_000
+#: What all sockets are written under, when the fault classroom.slow-reader-blocks is on.
+_ONE_FOR_ALL = asyncio.Lock()
 #: How long a close frame waits for the peer's own, in seconds.
 CLOSE_TIMEOUT_S = 2.0
 
@@ -44,8 +47,11 @@ CLOSE_TIMEOUT_S = 2.0
 class Outbox:
     """The way out of one socket: whatever is sent leaves in order, by a task of its own."""
 
-    def __init__(self, socket: web.WebSocketResponse, give_up: Callable[[], None]) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, faults: FaultFlags, give_up: Callable[[], None]
+    ) -> None:
         self._socket = socket
+        self._faults = faults
         self._give_up = give_up
         self._waiting: asyncio.Queue[str | tuple[int, str] | None] = asyncio.Queue()
         self._characters = 0
@@ -72,7 +78,9 @@ class Outbox:
                 if isinstance(item, tuple):
                     await self._socket.close(code=item[0], message=item[1].encode())
                     return
-                await asyncio.wait_for(self._socket.send_str(item), WRITE_TIMEOUT_S)
+                together = self._faults.active("classroom.slow-reader-blocks")
+                async with _ONE_FOR_ALL if together else nullcontext():
+                    await asyncio.wait_for(self._socket.send_str(item), WRITE_TIMEOUT_S)
                 self._characters -= len(item)
         except (OSError, TimeoutError):
             self._give_up()
@@ -100,7 +108,7 @@ class Conversation:
         self._socket = socket
         self._rooms = rooms
         self._server_secret = server_secret
-        self._outbox = Outbox(socket, give_up)
+        self._outbox = Outbox(socket, rooms.faults, give_up)
         self._silence_s: float | None = None
         self._pinged = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -112,7 +120,9 @@ class Conversation:
                 if message.type is WSMsgType.BINARY:
                     self._outbox.close(CLOSE_BINARY_FRAME, CLOSE_REASON_BINARY)
                 elif message.type is WSMsgType.TEXT:
-                    if len(message.data) > MAX_FRAME_CHARACTERS:
+                    if len(message.data) > MAX_FRAME_CHARACTERS and not self._rooms.faults.active(
+                        "classroom.oversize-taken"
+                    ):
                         self._outbox.close(CLOSE_FRAME_TOO_LONG, CLOSE_REASON_TOO_LONG)
                     else:
                         await self._serve_text(message.data)
@@ -126,6 +136,8 @@ class Conversation:
         try:
             frame = parse_frame(text)
         except MalformedFrame:
+            if self._rooms.faults.active("classroom.garbage-fatal"):
+                self._outbox.close(WSCloseCode.PROTOCOL_ERROR)
             return  # the real server says nothing and stays
         if isinstance(frame, Request):
             try:
@@ -158,7 +170,9 @@ class Conversation:
         wanted = _param(request, "sessionId")
         if not isinstance(wanted, str):
             value = {"value": "OK", "sessionId": self.rpc_session}
-        elif self._rooms.resume(wanted, self._outbox):
+        elif not self._rooms.faults.active("classroom.reconnect-refused") and self._rooms.resume(
+            wanted, self._outbox
+        ):
             self.rpc_session = wanted
             value = {"value": "reconnection successful", "sessionId": wanted}
         else:
