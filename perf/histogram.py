@@ -148,6 +148,17 @@ class Histogram:
         """How many values were above this one, or in its bucket's upper part."""
         return int(self._counts[_bucket(value_us) + 1 :].sum())
 
+    def whole_milliseconds(self) -> dict[int, int]:
+        """How many values lie nearest to so many ms: what coarser tables can take."""
+        used = np.flatnonzero(self._counts)
+        octaves, steps = np.divmod(used - 1, PER_OCTAVE)
+        middles = np.ldexp(1 + (steps + 0.5) / PER_OCTAVE, octaves)
+        middles[used == 0] = 0.0
+        middles[used == _BUCKETS + 1] = self._max
+        times, where = np.unique(np.rint(middles / 1000).astype(np.int64), return_inverse=True)
+        counts = np.bincount(where, weights=self._counts[used]).astype(np.int64)
+        return dict(zip(times.tolist(), counts.tolist(), strict=True))
+
     def _need_values(self) -> None:
         if self._count == 0:
             raise ValueError("nothing was recorded")

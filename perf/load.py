@@ -28,7 +28,8 @@ class LoadPlan:
     after all users are there. ``timeout_s`` bounds each action. ``max_oversleep_us``: how
     late the generator itself may wake (99th percentile) before its figures mean nothing.
     ``window`` is how many actions a user has under way in a closed loop; engines whose users
-    wait for each answer have one.
+    wait for each answer have one. ``no_delay``: whether the engines' own connections have
+    TCP_NODELAY on; that of users is their client's.
     """
 
     users: int
@@ -39,6 +40,7 @@ class LoadPlan:
     timeout_s: float = 3.0
     max_oversleep_us: float = 10_000.0
     window: int = 1
+    no_delay: bool = True
 
     @property
     def offered_rate(self) -> float | None:

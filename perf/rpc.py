@@ -11,19 +11,14 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from locust.env import Environment
 
-from blueprints.errors import ConfigError
 from lab.errors import LabError
-from lab.inventory import load as load_inventory
-from lab.session import Lab
 from lab.tars.body import encode_body
 from lab.tars.client import Address, TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, ECHO_STRING, Echo, Value
-from lab.tars.queryf import resolve
-from lab.task import Task
+from perf.echo_target import echo_addresses
 from perf.engines.call import TEXT
 from perf.harness import LoadUser, load_with
 from perf.load import LoadPlan
@@ -38,17 +33,6 @@ class Endpoints:
 
     def next(self) -> Address:
         return self.addresses[next(self._turn) % len(self.addresses)]
-
-
-def registry_address(host: str | None) -> tuple[str, int]:
-    """The registry that ``--host`` means; raises `ConfigError`."""
-    if host is not None and "://" in host:
-        parts = urlsplit(host)
-        if parts.scheme != "tcp" or not parts.hostname or not parts.port:
-            raise ConfigError(f"a registry reads tcp://HOST:PORT; found {host!r}")
-        return parts.hostname, parts.port
-    inventory = load_inventory(host) if host else Task.from_environment().inventory
-    return Lab(inventory).address("tars", "registry")
 
 
 class Caller(LoadUser):
@@ -68,8 +52,7 @@ class Caller(LoadUser):
     @classmethod
     @contextmanager
     def arranged(cls, host: str | None, plan: LoadPlan) -> Iterator[Endpoints]:
-        found = resolve(registry_address(host), ECHO_OBJECT, timeout=plan.timeout_s)
-        yield Endpoints(tuple(Address(one.host, one.port) for one in found))
+        yield Endpoints(echo_addresses(host, plan.timeout_s))
 
     def act(self) -> None:
         answer = self._echo.echo(ECHO_STRING, TEXT)

@@ -28,7 +28,7 @@ def rpc(
     ] = "open",
     connections: Annotated[int, typer.Option(min=1, help="Connections, or Locust's users.")] = 4,
     processes: Annotated[
-        int, typer.Option(min=1, max=16, help="users: Locust's workers beside each other.")
+        int, typer.Option(min=1, max=16, help="Generators beside each other, as Locust's workers.")
     ] = 1,
     window: Annotated[int, typer.Option(min=1, help="windowed: requests in flight on each.")] = 64,
     rate: Annotated[float, typer.Option(min=0.1, help="open, users: calls/s in all.")] = 1000.0,
@@ -39,6 +39,9 @@ def rpc(
     ] = None,
     knee: Annotated[
         str | None, typer.Option(help="Search the highest rate that keeps the SLO: LOW:HIGH.")
+    ] = None,
+    steps: Annotated[
+        str | None, typer.Option(help="One window at each of these rates: 500,1000,2000.")
     ] = None,
     no_delay: Annotated[
         bool, typer.Option("--no-delay/--delay", help="TCP_NODELAY on the generator's side.")
@@ -77,6 +80,7 @@ def rpc(
             knee=knee,
             no_delay=no_delay,
             max_late_us=max_late,
+            steps=steps,
         ),
         baseline=baseline,
         out=out,

@@ -16,13 +16,11 @@ from blueprints.model import Limit
 from lab import secrets
 from lab.inventory import load as load_inventory
 from lab.session import Lab
-from lab.tars.client import Address
 from lab.tars.echo_client import ECHO_OBJECT
-from lab.tars.queryf import resolve
 from lab.task import running_lab
+from perf.echo_target import echo_addresses
+from perf.engines import engine_of
 from perf.engines.call import echo_call
-from perf.engines.openloop import OpenLoopEngine
-from perf.engines.windowed import WindowedEngine
 from perf.knee import search
 from perf.load import Engine, LoadPlan, LoadResult
 from perf.locust_engine import PERF, LocustEngine
@@ -61,6 +59,7 @@ class Asked:
     knee: str | None
     no_delay: bool
     max_late_us: float
+    steps: str | None = None
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -79,7 +78,19 @@ class Asked:
             interval_s=None if closed else self.connections / self.rate,
             window=self.window if closed else 1,
             max_oversleep_us=self.max_late_us,
+            no_delay=self.no_delay,
         )
+
+    @property
+    def stepped(self) -> tuple[float, ...]:
+        """The rates of ``--steps``; raises `ConfigError`."""
+        try:
+            found = tuple(float(rate) for rate in (self.steps or "").split(","))
+        except ValueError:
+            found = (0.0,)
+        if min(found) <= 0:
+            raise ConfigError(f"--steps reads RATE,RATE,… in calls/s; found {self.steps!r}")
+        return found
 
     @property
     def rates(self) -> tuple[float, float]:
@@ -102,11 +113,14 @@ def rpc(
     objectives = asked.objectives
     if asked.knee is not None and (asked.engine == "windowed" or not objectives):
         raise ConfigError("--knee needs an engine with a rate (open, users) and an --slo")
+    if asked.steps is not None and (asked.engine == "windowed" or asked.knee is not None):
+        raise ConfigError("--steps needs an engine with a rate (open, users), and no --knee")
     rates = None if asked.knee is None else asked.rates
+    steps = None if asked.steps is None else asked.stepped
     tell: Callable[[str], None] = (lambda _: None) if quiet or as_json else _tell
     target = _target(asked)
     notes = _notes(asked, target)
-    study = _study(asked, _engine(asked, target), objectives, rates, notes, tell)
+    study = _study(asked, _engine(asked, target), objectives, rates, steps, notes, tell)
     compared = [] if before is None else compare(before, study, target.profile)
     place = out or Path("results") / f"load-{study.started.replace(':', '').replace('-', '')}Z"
     _write(place, study, compared)
@@ -154,6 +168,7 @@ def _study(
     engine: Engine,
     objectives: tuple[Objective, ...],
     rates: tuple[float, float] | None,
+    steps: tuple[float, ...] | None,
     notes: Mapping[str, str],
     tell: Callable[[str], None],
 ) -> Study:
@@ -165,15 +180,21 @@ def _study(
         tell(told.summary() + "".join(f"; spoilt: {why}" for why in told.spoilt_by))
         return told
 
+    def measure_at(rate: float) -> LoadResult:
+        return measure(replace(asked.plan, interval_s=asked.connections / rate))
+
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     knee = None
-    if rates is None:
+    if steps is not None:
+        for rate in steps:
+            measure_at(rate)
+    elif rates is None:
         for _ in range(asked.repeat):
             measure(asked.plan)
     else:
         low, high = rates
         knee = search(
-            lambda rate: measure(replace(asked.plan, interval_s=asked.connections / rate)),
+            measure_at,
             lambda window: missed(objectives, window),
             lowest=low,
             highest=high,
@@ -200,13 +221,13 @@ def _notes(asked: Asked, target: _Target) -> dict[str, str]:
 
 def _engine(asked: Asked, target: _Target) -> Engine:
     """The engine, aimed at the echo servant; raises `ConfigError` and what look-ups raise."""
-    if asked.engine == "users":
-        host, port = target.registry
-        return LocustEngine(PERF / "rpc.py", host=f"tcp://{host}:{port}", processes=asked.processes)
-    found = resolve(target.registry, ECHO_OBJECT)
-    addresses = [Address(one.host, one.port) for one in found]
-    kind = WindowedEngine if asked.engine == "windowed" else OpenLoopEngine
-    return kind(addresses, echo_call(), no_delay=asked.no_delay)
+    host, port = target.registry
+    registry = f"tcp://{host}:{port}"
+    if asked.engine == "users" or asked.processes > 1:
+        file = "rpc.py" if asked.engine == "users" else "rpc_engines.py"
+        return LocustEngine(PERF / file, host=registry, processes=asked.processes)
+    addresses = echo_addresses(registry, asked.plan.timeout_s)
+    return engine_of(asked.plan)(addresses, echo_call())
 
 
 class _Target(NamedTuple):

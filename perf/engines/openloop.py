@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import select
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lab.tars.client import Address
 from perf.engines.call import Call
 from perf.engines.flights import Times
-from perf.engines.tally import Recorder, health
-from perf.engines.traffic import Reader, Traffic, clock, undisturbed
+from perf.engines.tally import EachSecond, Recorder, health
+from perf.engines.traffic import Reader, Traffic, Unopened, clock, undisturbed
 from perf.load import GeneratorHealth, LoadPlan, LoadResult
 
 #: Nanoseconds before a due time from which the engine looks at the clock instead of sleeping:
@@ -39,18 +38,24 @@ class OpenLoopEngine:
         addresses: Sequence[Address],
         call: Call,
         *,
-        no_delay: bool = True,
+        each_second: EachSecond | None = None,
         reader: Reader | None = None,
     ) -> None:
         self._addresses = addresses
         self._call = call
-        self._no_delay = no_delay
+        self._each_second = each_second
         self._reader = reader
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Close the window now; may be called by a signal's handler while it `run`s."""
+        self._stopped = True
 
     def run(self, plan: LoadPlan) -> LoadResult:
         """Put the load on, once; ends within its times and twice its time-out.
 
-        Raises `ConnectFailed` when not every connection can be had at first.
+        Raises `ConnectFailed` when not every connection can be had at first, and `Unopened`
+        when it was stopped before its window.
         """
         rate = plan.offered_rate
         if rate is None or plan.arrival != "spread":
@@ -64,18 +69,13 @@ class OpenLoopEngine:
                 self._call,
                 plan,
                 flights=flights,
-                no_delay=self._no_delay,
+                each_second=self._each_second,
                 reader=self._reader,
             ) as traffic,
         ):
-            kept = _Schedule(traffic, plan, rate).keep()
+            kept = _Schedule(traffic, plan, rate).keep(lambda: self._stopped)
             traffic.finish()
             return traffic.result(kept)
-
-    def steps(self, plan: LoadPlan, rates: Sequence[float]) -> Iterator[LoadResult]:
-        """One window at each rate in turn, each with connections of its own."""
-        for rate in rates:
-            yield self.run(replace(plan, interval_s=plan.users / rate))
 
 
 class _Schedule:
@@ -93,11 +93,14 @@ class _Schedule:
         self._late = Recorder()
         self._count_up = np.arange(1024)
 
-    def keep(self) -> GeneratorHealth:
+    def keep(self, stopped: Callable[[], bool]) -> GeneratorHealth:
         """Send what is due, until the window closes; the engine's own health."""
         traffic = self._traffic
         waited = 0
         while (now := clock()) < self._closes:
+            if stopped():
+                self._close_at(now)
+                break
             if now >= self._opens and not traffic.tally.opened:
                 traffic.open_window(self._opens)
                 self._late, waited = Recorder(), 0
@@ -116,6 +119,13 @@ class _Schedule:
             pass  # what was due within the window, and the engine was too late for
         window = self._closes - self._opens
         return health(100 * (1 - waited / window), self._late.histogram)
+
+    def _close_at(self, now: int) -> None:
+        """The window closes sooner than was planned."""
+        if not self._traffic.tally.opened:
+            raise Unopened
+        self._closes = now
+        self._last = max(self._sent, math.ceil((now - self._start) / self._period))
 
     def _send_due(self, now: int) -> int:
         """Send what is due by now; how much that was."""

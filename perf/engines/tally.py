@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,10 @@ from perf.observer import MAX_REASONS, OTHER, UNANSWERED_THROUGHOUT
 
 _BUFFERED = 8192
 _SECOND_NS = 1_000_000_000
+
+#: Told of each second of a window when it has ended: the latencies of what succeeded in it,
+#: and how much failed by reason.
+EachSecond = Callable[[Histogram, Counter[str]], None]
 
 Values = npt.NDArray[np.int64]
 
@@ -69,16 +74,17 @@ class Tally:
     Times are integers in nanoseconds of one monotonic clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, each_second: EachSecond | None = None) -> None:
         self.latencies = Histogram()
         self.succeeded_in_window = 0
+        self._each_second = each_second
         self.returns: Counter[int] = Counter()
         self._seconds: list[Second] = []
         self._failures: Counter[str] = Counter()
         self._opened = self._closed = 0
         self._recorder = Recorder()
         self._second = 0
-        self._failed_in_second = 0
+        self._failed_in_second: Counter[str] = Counter()
 
     def open(self, now: int) -> None:
         """The window opens."""
@@ -117,7 +123,7 @@ class Tally:
         counted = since >= self._opened
         count = int(np.count_nonzero(counted))
         all_are = count == len(since)
-        self._turn_to(now)
+        self.turn_to(now)
         if not self._closed:
             self.succeeded_in_window += count
         self.returns[0] += count
@@ -143,30 +149,37 @@ class Tally:
         if self._opened:
             self._failed(why, 1, now)
 
+    def turn_to(self, now: int) -> None:
+        """It is ``now``: seconds that are over end, also when nothing happened in them."""
+        if not self._opened:
+            return
+        second = (now - self._opened) // _SECOND_NS
+        while second > self._second:
+            self._end_second()
+
     def finish(self, now: int) -> None:
         """Nothing more comes."""
-        self._turn_to(max(now, self._closed))
+        self.turn_to(max(now, self._closed))
         self._end_second()
 
     def _failed(self, why: str, count: int, now: int) -> None:
         if not count:
             return
-        self._turn_to(now)
+        self.turn_to(now)
         known = why in self._failures or len(self._failures) < MAX_REASONS
-        self._failures[why if known else OTHER] += count
-        self._failed_in_second += count
-
-    def _turn_to(self, now: int) -> None:
-        second = (now - self._opened) // _SECOND_NS
-        while second > self._second:
-            self._end_second()
+        told = why if known else OTHER
+        self._failures[told] += count
+        self._failed_in_second[told] += count
 
     def _end_second(self) -> None:
         ended = self._recorder.histogram
         median, p99 = ended.percentiles((50, 99)) if ended.count else (None, None)
-        self._seconds.append(Second(ended.count, self._failed_in_second, median, p99))
+        failed = self._failed_in_second
+        self._seconds.append(Second(ended.count, failed.total(), median, p99))
+        if self._each_second is not None:
+            self._each_second(ended, failed)
         if ended.count:
             self.latencies.merge(ended)
             self._recorder = Recorder()
-        self._failed_in_second = 0
+        self._failed_in_second = Counter()
         self._second += 1

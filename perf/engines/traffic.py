@@ -14,13 +14,14 @@ from types import TracebackType
 
 import numpy as np
 
+from lab.errors import LabError
 from lab.tars.client import Address
 from lab.tars.errors import CallFailed, MalformedTars
 from lab.tars.packets import PUSH_ID
 from perf.engines.call import Call, read_reply
 from perf.engines.connection import Connection
 from perf.engines.flights import Flights, Times
-from perf.engines.tally import Tally
+from perf.engines.tally import EachSecond, Tally
 from perf.engines.wire import Bytes, Shape, id_column
 from perf.load import Conditions, GeneratorHealth, LoadPlan, LoadResult
 from perf.observer import UNANSWERED
@@ -41,6 +42,13 @@ MALFORMED = "a reply that is no Tars packet"
 Reader = Callable[[Bytes], None]
 
 
+class Unopened(LabError):
+    """A run was stopped while it still warmed up: it measured nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("the load ended before its window opened")
+
+
 class Traffic:
     """The connections of one run. Also the context in which they are open.
 
@@ -55,22 +63,21 @@ class Traffic:
         plan: LoadPlan,
         *,
         flights: int,
-        no_delay: bool,
+        each_second: EachSecond | None = None,
         reader: Reader | None = None,
     ) -> None:
-        self.tally = Tally()
+        self.tally = Tally(each_second)
         self.connections = [
             Connection(
                 addresses[number % len(addresses)],
                 Flights(flights, number, plan.users),
                 call.request_shape(plan.timeout_s),
-                no_delay=no_delay,
+                no_delay=plan.no_delay,
             )
             for number in range(plan.users)
         ]
         self._call = call
         self._plan = plan
-        self._no_delay = no_delay
         self._reader = reader
         self._shape: Shape | None = None
         self._poll = select.epoll()
@@ -161,6 +168,7 @@ class Traffic:
         if now < self._next_tidying:
             return
         self._next_tidying = now + TIDY_NS
+        self.tally.turn_to(now)
         for connection in self.connections:
             if connection.flights.under_way:
                 overdue = connection.flights.give_up(now - self._timeout_ns)
@@ -198,7 +206,7 @@ class Traffic:
                 body_bytes=len(self._call.body),
                 connections=len(self.connections),
                 versions={"python": platform.python_version(), **{n: version(n) for n in names}},
-                no_delay=self._no_delay,
+                no_delay=self._plan.no_delay,
                 requests_per_write=sent / writes if writes else None,
                 replies_per_read=sent / reads if reads else None,
             ),

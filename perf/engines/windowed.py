@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from lab.tars.client import Address
 from perf.engines.call import Call
-from perf.engines.tally import Recorder, health
-from perf.engines.traffic import NEVER, TIDY_NS, Traffic, clock, undisturbed
+from perf.engines.tally import EachSecond, Recorder, health
+from perf.engines.traffic import NEVER, TIDY_NS, Traffic, Unopened, clock, undisturbed
 from perf.histogram import Histogram
 from perf.load import LoadPlan, LoadResult
 
@@ -26,22 +26,34 @@ class WindowedEngine:
     is how long it was kept from running while it was at work: by others on its core.
     """
 
-    def __init__(self, addresses: Sequence[Address], call: Call, *, no_delay: bool = True) -> None:
+    def __init__(
+        self, addresses: Sequence[Address], call: Call, *, each_second: EachSecond | None = None
+    ) -> None:
         self._addresses = addresses
         self._call = call
-        self._no_delay = no_delay
+        self._each_second = each_second
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Close the window now; may be called by a signal's handler while it `run`s."""
+        self._stopped = True
 
     def run(self, plan: LoadPlan) -> LoadResult:
         """Put the load on, once; ends within its times and twice its time-out.
 
-        Raises `ConnectFailed` when not every connection can be had at first.
+        Raises `ConnectFailed` when not every connection can be had at first, and `Unopened`
+        when it was stopped before its window.
         """
         if plan.interval_s is not None:
             raise ValueError("a window of requests has no interval: it follows the answers")
         with (
             undisturbed(),
             Traffic(
-                self._addresses, self._call, plan, flights=plan.window, no_delay=self._no_delay
+                self._addresses,
+                self._call,
+                plan,
+                flights=plan.window,
+                each_second=self._each_second,
             ) as traffic,
         ):
             kept = self._press(traffic, plan)
@@ -58,7 +70,7 @@ class WindowedEngine:
             closes = opens + window
         for connection in traffic.connections:
             traffic.begin(connection, plan.window, clock())
-        while (now := clock()) < closes:
+        while (now := clock()) < closes and not self._stopped:
             if now >= opens and closes == NEVER:
                 traffic.open_window(now)
                 closes = now + window
@@ -76,5 +88,7 @@ class WindowedEngine:
             if 0 < sent * FEW < plan.window * plan.users:
                 pause = min(LONGEST_PAUSE_NS, traffic.latest_latency // PAUSE_PART)
                 select.select([], [], [], pause / 1e9)
+        if not traffic.tally.opened:
+            raise Unopened
         traffic.close_window(clock())
         return kept.histogram

@@ -46,6 +46,41 @@ def test_a_study_is_made_written_and_compared(tmp_path: Path) -> None:
     assert again.stdout.splitlines()[-1].startswith("written to results/load-")
 
 
+def test_a_stepped_rate_gives_a_window_for_each(tmp_path: Path) -> None:
+    with tars() as registry:
+        done = load(
+            registry, "--steps", "100,200", "--seconds", "1", "--connections", "2",
+            "--out", "steps", "--json", cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    study = Study.from_json(json.loads(done.stdout))
+    assert [window.began for window in study.windows] == [100, 200]
+    assert [window.plan.offered_rate for window in study.windows] == pytest.approx([100, 200])
+
+
+@pytest.mark.parametrize("options", [("--engine", "windowed"), ("--knee", "1:2")])
+def test_steps_are_rates_and_no_knee(tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = load(
+        "tcp://127.0.0.4:9", "--steps", "1,2", *options, "--slo", "p99 <= 1 us", cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "--steps needs an engine with a rate" in done.stderr
+
+
+def test_generators_beside_each_other_make_one_window(tmp_path: Path) -> None:
+    with tars() as registry:
+        done = load(
+            registry, "--engine", "windowed", "--window", "4", "--processes", "2",
+            "--seconds", "1", "--repeat", "1", "--connections", "2", "--out", "two", "--json",
+            cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [window] = Study.from_json(json.loads(done.stdout)).windows
+    assert window.conditions.versions["generators"] == "2"
+    assert window.failures == {}
+    assert window.succeeded > 100
+
+
 def test_wrong_answers_miss_an_objective(tmp_path: Path) -> None:
     wrong = encode_body(Echoed[str](ret="sixteen_letters.", copy="sixteen letters."))
     with tars(echo=lambda _: wrong) as registry:

@@ -73,14 +73,6 @@ def test_an_open_loop_offers_its_rate_whatever_happens() -> None:
     assert result.window_s == pytest.approx(0.3)
 
 
-def test_a_stepped_rate_gives_a_window_for_each() -> None:
-    with echo_process("echo") as echo:
-        engine = OpenLoopEngine([echo.address], echo_call())
-        results = list(engine.steps(OPEN, [500, 1000]))
-    assert [result.began for result in results] == [150, 300]
-    assert [result.plan.offered_rate for result in results] == pytest.approx([500, 1000])
-
-
 def test_what_a_server_does_not_take_at_once_waits_for_it() -> None:
     def stall_once(request: RequestPacket) -> bytes:
         if faulty.faults == 1:
