@@ -13,7 +13,7 @@ from contextlib import suppress
 from importlib import import_module, metadata
 from pathlib import Path
 
-from blueprints.model import Criterion
+from blueprints.model import Criterion, Runner
 from blueprints.words import SYSTEMS
 from lab import secrets
 from lab.errors import DeployFailed, LabError, ToolMissing
@@ -155,35 +155,41 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
         progress.stage("validate", len(criteria))
         if any("jenkins" in criterion.stands_on for criterion in criteria):
             lab_jobs.keep(run, task.inventory)
-        by_pytest = [c for c in criteria if c.runner == "pytest"]
-        by_robot = [c for c in criteria if c.runner == "robot" and c.bluval is None]
         by_bluval = [c for c in criteria if c.bluval is not None]
-        beside_others = [c for c in by_pytest if not c.alone]
-        alone = [c for c in by_pytest if c.alone]
+
+        def chosen(runner: Runner, *, alone: bool) -> list[Criterion]:
+            return [
+                c for c in criteria if c.runner == runner and c.alone == alone and c.bluval is None
+            ]
 
         def start_beside_each_other() -> Iterator[Child]:
-            if beside_others:
-                yield _pytest(run, task, beside_others)
-            if by_robot:
+            if by_pytest := chosen("pytest", alone=False):
+                yield _pytest(run, task, by_pytest)
+            if by_robot := chosen("robot", alone=False):
                 yield _robot(run, task, by_robot)
 
-        def start_alone() -> Iterator[Child]:
-            if alone:
+        def start_pytest_alone() -> Iterator[Child]:
+            if alone := chosen("pytest", alone=True):
                 yield _pytest(run, task, alone, name="pytest-alone", workers=0)
+
+        def start_robot_alone() -> Iterator[Child]:
+            if alone := chosen("robot", alone=True):
+                yield _robot(run, task, alone, name="robot-alone")
 
         def start_bluval() -> Iterator[Child]:
             if by_bluval:
                 yield _child(run, task, by_bluval, "bluval", ["-m", "iec4_keywords.bluval"])
 
+        steps = (start_beside_each_other, start_pytest_alone, start_robot_alone, start_bluval)
         try:
             # What needs the lab for itself comes after the others, one after the other.
-            for start in (start_beside_each_other, start_alone, start_bluval):
+            for start in steps:
                 children = [*start()]
                 _follow(run, children, progress, VALIDATE_TIMEOUT_S)
                 _check_ends(children, stage_ok=(0, 1), log_dir=run.logs)
         finally:
-            redact_tree(run.path / "robot")
-            redact_tree(run.path / "bluval")
+            for written in ("robot", "robot-alone", "bluval"):
+                redact_tree(run.path / written)
 
 
 def perf(run: RunDirectory, task: Task, progress: Progress) -> None:
@@ -299,18 +305,20 @@ def _pytest(
     for plugin in PYTEST_PLUGINS:
         argv += ["-p", plugin]
     if workers and len(criteria) > FEW:
-        argv += ["-n", str(workers), "--dist=worksteal"]
+        argv += ["-n", str(workers), "--dist=loadgroup"]
     return _child(run, task, criteria, name, argv)
 
 
-def _robot(run: RunDirectory, task: Task, criteria: list[Criterion]) -> Child:
+def _robot(
+    run: RunDirectory, task: Task, criteria: list[Criterion], *, name: str = "robot"
+) -> Child:
     folders = sorted({f"robot/{c.layer}" for c in criteria})
-    argv = ["-m", "robot", "--outputdir", str(run.path / "robot"), "--console", "quiet"]
+    argv = ["-m", "robot", "--outputdir", str(run.path / name), "--console", "quiet"]
     argv += ["--listener", f"iec4_keywords.allure_results.AllureResults:{run.allure_results}"]
     argv += ["--debugfile", "debug.log", "--name", "IEC4"]
     for criterion in criteria:
         argv += ["--include", criterion.id]
-    return _child(run, task, criteria, "robot", [*argv, *folders])
+    return _child(run, task, criteria, name, [*argv, *folders])
 
 
 def _follow(run: RunDirectory, children: list[Child], progress: Progress, timeout: float) -> None:
@@ -339,7 +347,7 @@ def _check_ends(children: list[Child], *, stage_ok: tuple[int, ...], log_dir: Pa
     for child in children:
         status = child.status
         broke = status is None or status not in stage_ok
-        if child.name == "robot":
+        if child.name.startswith("robot"):
             broke = status is None or status < 0 or status > 250
         if broke:
             log = log_dir / f"{child.name}.log"

@@ -6,55 +6,28 @@
         student = browser.join("student", student_token)
         student.sees(stream, timeout=2)
 
-The pages are ours (``pages/``), the client is npm's openvidu-browser 2.13.0. They are given to
-the browser as pages of the classroom's own origin, without a web server. Devices are Chromium's
-fake ones: a moving picture with a beep every second.
+The pages are ours (``pages/``), the client is npm's openvidu-browser 2.13.0.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import socket
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from lab.chromium import chromium
-from lab.classroom.tls import trust
+from lab.classroom.started_chromium import Started, driver, here, on_host
 from lab.classroom.token import Token, without_tokens
-from lab.errors import LabError, SystemDown
-from lab.nodejs import npm_tree
+from lab.errors import LabError
+from lab.session import Lab
 from lab.wait import wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser as Chromium
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page
 
 #: What a page or the browser may take for one act, in seconds.
 ACT_TIMEOUT_S = 10.0
-#: What Chromium may take to start, in seconds: on a busy machine it reads 300 MB from disk.
-START_TIMEOUT_S = 20.0
-#: How long connecting for the certificate may take, in seconds.
-_CONNECT_TIMEOUT_S = 5.0
-
-_PAGES = Path(__file__).parent / "pages"
-_CLIENT = "openvidu-browser/static/js/openvidu-browser-2.13.0.min.js"
-#: The pages' folder in the classroom's origin; requests for it never leave the browser.
-_FOLDER = "iec4-pages"
-
-_FLAGS = (
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--allow-loopback-in-peer-connection",
-)
 
 
 class PageFailed(LabError):
@@ -65,15 +38,16 @@ class PageFailed(LabError):
 class Seen:
     """What a page has of a remote stream.
 
-    ``width``, ``height`` in pixels (0: no picture yet); ``codec`` as in ``video/VP8``;
-    ``audio_energy`` as in WebRTC's ``totalAudioEnergy``. The first frame was on the screen
-    ``after_stream_ms`` since the client told of the stream, ``after_join_ms`` since it was asked
-    to join; None before.
+    ``width``, ``height`` in pixels (0: no picture yet); ``codec`` as in ``video/VP8``; ``source``
+    as OpenVidu's typeOfVideo; ``audio_energy`` as in WebRTC's ``totalAudioEnergy``. The first frame
+    was on the screen ``after_stream_ms`` since the client told of the stream, ``after_join_ms``
+    since it was asked to join; None before.
     """
 
     width: int = 0
     height: int = 0
     codec: str | None = None
+    source: str | None = None
     frames_decoded: int = 0
     audio_energy: float = 0.0
     audio_packets: int = 0
@@ -93,15 +67,36 @@ class BrowserParticipant:
 
     def publish(self, *, width: int = 320, height: int = 240, rate: int = 15) -> str:
         """Publish audio and video of the fake devices; returns the stream's id."""
-        options = {
-            "publishAudio": True,
-            "publishVideo": True,
-            "resolution": f"{width}x{height}",
-            "frameRate": rate,
-            "mirror": False,
-        }
+        return self._publish(
+            {
+                "publishAudio": True,
+                "publishVideo": True,
+                "resolution": f"{width}x{height}",
+                "frameRate": rate,
+                "mirror": False,
+            }
+        )
+
+    def share_screen(self, *, rate: int = 15) -> str:
+        """Publish the picture of the (fake) screen; returns the stream's id."""
+        return self._publish(
+            {"publishAudio": False, "videoSource": "screen", "frameRate": rate, "mirror": False}
+        )
+
+    def _publish(self, options: dict[str, Any]) -> str:
         stream: str = self._call("participant.publish('own', argument)", options)
         return stream
+
+    def unpublish(self) -> None:
+        """Take the published stream back; another can be published then."""
+        self._call("participant.unpublish()")
+
+    def mute(self) -> None:
+        """Go on publishing audio, without any sound in it."""
+        self._call("participant.setAudio(false)")
+
+    def unmute(self) -> None:
+        self._call("participant.setAudio(true)")
 
     def seen(self, stream: str) -> Seen:
         """What this page has of a stream now; all zero when it does not watch it yet."""
@@ -117,6 +112,41 @@ class BrowserParticipant:
             return seen
 
         return wait_for(f"the first frame of {stream}", picture, timeout=timeout)
+
+    def hears(self, stream: str, *, packets: int, timeout: float) -> float:
+        """The energy of the sound in the next so many audio packets of a stream (20 ms each).
+
+        Raises `WaitTimeout` when they do not come within ``timeout`` s.
+        """
+        start = self.seen(stream)
+        end = self._after_packets(stream, start.audio_packets + packets, timeout)
+        return end.audio_energy - start.audio_energy
+
+    def _after_packets(self, stream: str, count: int, timeout: float) -> Seen:
+        def arrived() -> Seen:
+            seen = self.seen(stream)
+            if seen.audio_packets < count:
+                raise PageFailed(
+                    f"{stream} has too few audio packets",
+                    found=str(seen.audio_packets),
+                    expected=str(count),
+                )
+            return seen
+
+        what = f"audio packet {count} of {stream}"
+        return wait_for(what, arrived, timeout=timeout, slowest=0.1)
+
+    def shows_more(self, stream: str, *, frames: int, timeout: float) -> None:
+        """Wait until so many more frames of a stream were decoded; raises `WaitTimeout`."""
+        before = self.seen(stream).frames_decoded
+
+        def more() -> bool:
+            decoded = self.seen(stream).frames_decoded - before
+            if decoded < frames:
+                raise PageFailed(f"the picture of {stream} stands", found=f"{decoded} more frames")
+            return True
+
+        wait_for(f"{frames} more frames of {stream}", more, timeout=timeout)
 
     def told(self, name: str, *, timeout: float) -> dict[str, Any]:
         """Wait until the client tells of an event, by its OpenVidu name; raises `WaitTimeout`."""
@@ -152,97 +182,60 @@ class BrowserParticipant:
 
 
 class Browser:
-    """A Chromium without a window. Use as a context manager: it ends with all its pages."""
+    """A Chromium without a window; made by `start` and `on_machines`.
 
-    def __init__(self, chromium: Chromium, url: str, owned: ExitStack) -> None:
-        self._chromium = chromium
-        self._url = url
-        self._owned = owned
-        self._client = npm_tree(_PAGES) / _CLIENT
+    Its pages share one profile, and so the browser's processes.
+    """
 
-    @classmethod
-    def start(cls, url: str, *, ca: Path | None = None) -> Browser:
-        """Start it for the classroom at ``url``, whose certificate must be by ``ca``.
-
-        Raises `ToolMissing` without Chromium, `SystemDown` when the classroom cannot be
-        reached or trusted.
-        """
-        from playwright.sync_api import sync_playwright
-
-        flags = (*_FLAGS, f"--ignore-certificate-errors-spki-list={verified_key(url, ca)}")
-        with ExitStack() as owned:
-            playwright = owned.enter_context(sync_playwright())
-            # Playwright's default leaves Chromium's sandbox off: it does not work as root, and
-            # the only pages are ours.
-            browser = playwright.chromium.launch(
-                executable_path=chromium(),
-                headless=True,
-                args=flags,
-                timeout=START_TIMEOUT_S * 1000,
-            )
-            owned.callback(browser.close)
-            return cls(browser, url, owned.pop_all())
-
-    def join(self, role: str, token: Token) -> BrowserParticipant:
-        """Open the page of a role (``teacher``, ``student``) in a profile of its own, and join."""
-        version = self._chromium.version.partition(".")[0]
-        context = self._chromium.new_context(
+    def __init__(self, started: Started) -> None:
+        self._started = started
+        version = started.chromium.version.partition(".")[0]
+        self._profile = started.chromium.new_context(
             # The client takes "HeadlessChrome" for Safari, and plays no remote video there.
             user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
             f"Chrome/{version}.0.0.0 Safari/537.36"
         )
-        context.set_default_timeout(ACT_TIMEOUT_S * 1000)
-        # The browser cannot know where a page without a server came from, takes it for one of the
-        # internet, and would ask a person before it connects to this machine or its network.
-        context.grant_permissions(["local-network-access"], origin=self._url)
-        context.route(f"{self._url}/{_FOLDER}/*", self._serve)
-        page = context.new_page()
-        page.goto(f"{self._url}/{_FOLDER}/{role}.html")
+        self._profile.set_default_timeout(ACT_TIMEOUT_S * 1000)
+
+    @classmethod
+    @contextmanager
+    def start(cls, url: str, *, ca: Path | None = None) -> Iterator[Browser]:
+        """This machine's, for the classroom at ``url``, whose certificate must be by ``ca``.
+
+        Raises `ToolMissing` without Chromium, `SystemDown` when the classroom cannot be
+        reached or trusted.
+        """
+        with driver() as playwright, here(playwright, url, ca) as started:
+            yield cls(started)
+
+    @classmethod
+    @contextmanager
+    def on_machines(cls, lab: Lab, hosts: Iterable[str]) -> Iterator[dict[str, Browser]]:
+        """Those of some hosts of a lab, by the hosts' names; raises what `on_host` raises."""
+        with driver() as playwright, ExitStack() as browsers:
+            yield {
+                host: cls(browsers.enter_context(on_host(playwright, lab, host)))
+                for host in dict.fromkeys(hosts)
+            }
+
+    def join(self, role: str, token: Token) -> BrowserParticipant:
+        """Open the page of a role (``teacher``, ``student``), and join."""
+        page = self._profile.new_page()
+        page.goto(f"{self._started.pages}/{role}.html")
         participant = BrowserParticipant(page)
         participant.join(token, role)
         return participant
 
-    def _serve(self, route: Route) -> None:
-        name = urlsplit(route.request.url).path.rpartition("/")[2]
-        route.fulfill(path=self._client if name == "openvidu-browser.js" else _PAGES / name)
+    def cut(self) -> int:
+        """Cut what its pages have open to the classroom, once; return how many connections.
 
-    def close(self) -> None:
-        self._owned.close()
+        Raises `LabError` for a host's browser, whose connections do not pass here.
+        """
+        if self._started.way is None:
+            raise LabError("only this machine's browser can be cut off")
+        return self._started.way.cut()
 
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def verified_key(url: str, ca: Path | None) -> str:
-    """SHA-256 of the public key of the certificate at ``url``, in base64, verified by ``ca``.
-
-    Chromium's certificates are the system's, and no user's; so the CA is judged here, and
-    Chromium is told to accept this one key (an SPKI list) and no other.
-    Raises `SystemDown` when there is no connection or no trust.
-    """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
-    try:
-        with (
-            socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT_S) as plain,
-            trust(ca).wrap_socket(plain, server_hostname=host) as secure,
-        ):
-            certificate = secure.getpeercert(binary_form=True)
-    except OSError as error:  # ssl.SSLError is one
-        raise SystemDown(
-            f"the classroom at {url} cannot be reached or trusted",
-            found=str(error),
-            expected=f"a certificate by {ca or 'a CA of this machine'}",
-        ) from error
-    assert certificate is not None, "a verified peer has a certificate"
-    key = x509.load_der_x509_certificate(certificate).public_key()
-    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
+    def close_pages(self) -> None:
+        """Close every page; the classroom takes who has not left for lost."""
+        for page in self._profile.pages:
+            page.close()

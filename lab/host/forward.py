@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lab.errors import LabError
 
+#: Bytes that are copied at once.
 _PIECE = 64 * 1024
 
 
@@ -45,9 +46,9 @@ def forward(open_stream: Callable[[], Stream]) -> Iterator[int]:
             client.close()
             return
         streams.update((client, far))
-        back = threading.Thread(target=_pump, args=(far, client), daemon=True)
+        back = threading.Thread(target=pump, args=(far, client), daemon=True)
         back.start()
-        _pump(client, far)
+        pump(client, far)
         back.join()
         for stream in (client, far):
             stream.close()
@@ -75,7 +76,7 @@ def forward(open_stream: Callable[[], Stream]) -> Iterator[int]:
             thread.join(timeout=2)
 
 
-def _pump(source: Stream, sink: Stream) -> None:
+def pump(source: Stream, sink: Stream) -> None:
     """Copy until the end of ``source``, and pass the end on."""
     with suppress(OSError):  # a connection that breaks ends the copying
         while data := source.recv(_PIECE):

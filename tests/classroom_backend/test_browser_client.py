@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab.chromium import chromium
-from lab.classroom.browser import Browser, verified_key
+from lab.classroom.browser import Browser
+from lab.classroom.started_chromium import verified_key
 from lab.classroom.token import Role
 from lab.errors import SystemDown, ToolMissing
 from lab.loopback import ca

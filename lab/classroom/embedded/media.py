@@ -52,10 +52,11 @@ class OfferRefused(Exception):
 
 @dataclass(frozen=True)
 class MediaFaults:
-    """Whether media is swallowed or silenced at this moment (faults of the embedded lab)."""
+    """Whether media is swallowed, silenced or kept loud at this moment (faults of the lab)."""
 
     blackhole: Callable[[], bool]
     silence: Callable[[], bool]
+    loud: Callable[[], bool]
 
 
 class _NeverTrack(MediaStreamTrack):
@@ -117,6 +118,7 @@ class _Line:
         self._faults = faults
         self._is_audio = kind == "audio"
         self._ssrc: int | None = None
+        self._loudest = b""
         self._history: dict[int, RtpPacket] = {}
         self._wanted = False
         self._cooling: asyncio.TimerHandle | None = None
@@ -138,6 +140,8 @@ class _Line:
         if self._is_audio:
             if self._faults.silence():
                 payload = OPUS_SILENCE
+            elif self._faults.loud():  # Opus needs more bytes for what has more in it
+                payload = self._loudest = max(self._loudest, payload, key=len)
         else:
             self._history[packet.sequence_number % HISTORY_PACKETS] = packet
         now = clock.current_ntp_time()

@@ -66,6 +66,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         MediaFaults(
             blackhole=lambda: faults.active("classroom.media-blackhole"),
             silence=lambda: faults.active("classroom.media-silence"),
+            loud=lambda: faults.active("classroom.media-loud"),
         )
     )
     journal = Journal(

@@ -9,6 +9,7 @@ const participant = (() => {
   // Of each watched stream, by its id: {stream, createdAt, firstFrameAt, video}.
   const watched = new Map();
   let joiningSince = null;
+  let publisher = null;
 
   for (const name of ["connectionCreated", "connectionDestroyed", "streamCreated",
     "streamDestroyed", "sessionDisconnected", "reconnecting", "reconnected"]) {
@@ -27,10 +28,15 @@ const participant = (() => {
     return session.connection.connectionId;
   }
 
-  // Audio and video of this machine's devices; resolves with the stream's id when it is published.
+  // Audio and video of this machine's devices, or its screen; resolves with the stream's id when
+  // it is published. OpenVidu's errors are known by their names.
   async function publish(element, options) {
-    const publisher = await session.openvidu.initPublisherAsync(element, options);
-    await session.publish(publisher);
+    try {
+      publisher = await session.openvidu.initPublisherAsync(element, options);
+      await session.publish(publisher);
+    } catch (error) {
+      throw new Error(`${error.name}: ${error.message}`);
+    }
     return publisher.stream.streamId;
   }
 
@@ -60,6 +66,7 @@ const participant = (() => {
       width: entry.video.videoWidth,
       height: entry.video.videoHeight,
       codec: codec ? codec.mimeType : null,
+      source: entry.stream.typeOfVideo,
       frames_decoded: inbound("video").framesDecoded || 0,
       audio_energy: inbound("audio").totalAudioEnergy || 0,
       audio_packets: inbound("audio").packetsReceived || 0,
@@ -71,6 +78,8 @@ const participant = (() => {
   return {
     join, publish, watchEverybody, seen,
     events: () => events,
+    setAudio: (active) => publisher.publishAudio(active),
+    unpublish: () => session.unpublish(publisher),
     leave: () => session.disconnect(),
   };
 })();
