@@ -171,4 +171,32 @@ FAULTS = (
         _ROLES,
         "nobody is sent anything while one does not take what it is sent",
     ),
+    Fault(
+        "classroom.unmute-lost",
+        _ROLES,
+        "a publisher that was silent once is forwarded as silent from then on",
+    ),
+    Fault("classroom.change-untold", _ROLES, "nobody is told what a publisher changes"),
+    Fault("classroom.picture-lost", _ROLES, "video packets are not forwarded; audio flows"),
+    Fault("classroom.keyframes-withheld", _ROLES, "publishers are never asked for a keyframe"),
+    Fault(
+        "classroom.restart-lost",
+        _ROLES,
+        "a publisher that starts anew is forwarded to nobody",
+    ),
+    Fault(
+        "classroom.rooms-mixed",
+        _ROLES,
+        "who subscribes is served a stream of another session, if there is one",
+    ),
+    Fault("classroom.lost-stay", _ROLES, "who lost the socket is never given up"),
+    Fault(
+        "classroom.unpublish-leaks",
+        _ROLES,
+        "the end of a stream is announced, and its media flows on",
+    ),
+    Fault("classroom.unsubscribe-leaks", _ROLES, "who unsubscribes is served on"),
+    Fault("classroom.recording-cut", _ROLES, "0.3 s of each stream are recorded"),
+    Fault("classroom.recording-unchecked", _ROLES, "a session without anybody is recorded"),
+    Fault("classroom.recordings-open", _ROLES, "recordings are served to who has no credentials"),
 )

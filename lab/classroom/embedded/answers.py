@@ -46,6 +46,11 @@ def text(found: str) -> web.Response:
     return web.Response(text=found, content_type="text/plain", charset="UTF-8")
 
 
+def failed(what: str) -> web.Response:
+    """500, with a text for a body."""
+    return _finish(web.Response(status=500, text=what))
+
+
 def refused(request: web.Request, status: int, message: str | None) -> web.Response:
     """A controller's refusal: its own error body, or none at all."""
     if message is None:

@@ -1,7 +1,7 @@
 """Start the embedded classroom backend: one TLS port for REST, signalling and a banner.
 
     python3 -m lab.classroom.embedded.backend --home DIR --listen 127.0.0.1:4443 \\
-        --cert FILE --key FILE --secret-file FILE [--cdr DIR] [--webhook URL]
+        --cert FILE --key FILE --secret-file FILE [--recordings DIR] [--cdr DIR] [--webhook URL]
 
 ``--home`` is the host account's home directory, where faults are injected. Media goes over UDP
 ports of the same address. Runs until SIGTERM or SIGINT, then evicts everybody.
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from lab.classroom.embedded.journal import WebhookTarget
-from lab.classroom.embedded.model import GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S
+from lab.classroom.embedded.model import AUTOSTOP_S, GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S
 from lab.classroom.embedded.without_codecs import stand_in
 from lab.classroom.records import Happening
 from lab.classroom.signalling import RECONNECTION_GRACE_S
@@ -34,6 +34,8 @@ async def _main(argv: list[str]) -> None:
         grace_s=given.reconnection_s,
         garbage_interval_s=given.garbage_interval_s,
         garbage_threshold_s=given.garbage_threshold_s,
+        autostop_s=given.recording_autostop_s,
+        recordings=given.recordings and given.recordings.resolve(),
         cdr=given.cdr,
         webhook=_webhook(given, parser),
     )  # fmt: skip
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cert", type=Path, required=True, help="certificate chain, PEM")
     parser.add_argument("--key", type=Path, required=True, help="its private key, PEM")
     parser.add_argument("--secret-file", type=Path, required=True, help="OPENVIDU_SECRET")
+    parser.add_argument("--recordings", type=Path, metavar="DIR", help="record there on request")
     parser.add_argument("--cdr", type=Path, metavar="DIR", help="write call detail records there")
     parser.add_argument("--webhook", metavar="URL", help="post events to this loopback address")
     parser.add_argument("--webhook-header", action="append", default=[], metavar="NAME: VALUE")
@@ -74,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--reconnection-s", RECONNECTION_GRACE_S, "how long a lost socket may come back"),
         ("--garbage-interval-s", GARBAGE_INTERVAL_S, "how often unused sessions are looked for"),
         ("--garbage-threshold-s", GARBAGE_THRESHOLD_S, "how old unused sessions may get"),
+        ("--recording-autostop-s", AUTOSTOP_S, "how long a recording waits for a publisher"),
     ):
         parser.add_argument(name, type=float, default=default, metavar="S", help=meaning)
     return parser

@@ -50,13 +50,20 @@ class OfferRefused(Exception):
     """An SDP offer cannot be read, or has nothing that this server can forward."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class MediaFaults:
-    """Whether media is swallowed, silenced or kept loud at this moment (faults of the lab)."""
+    """Whether a fault of the lab is on at this moment (see `lab.classroom.faults`)."""
 
-    blackhole: Callable[[], bool]
-    silence: Callable[[], bool]
-    loud: Callable[[], bool]
+    blackhole: Callable[[], bool] = _never
+    silence: Callable[[], bool] = _never
+    loud: Callable[[], bool] = _never
+    unmute_lost: Callable[[], bool] = _never
+    picture_lost: Callable[[], bool] = _never
+    keyframes_withheld: Callable[[], bool] = _never
 
 
 class _NeverTrack(MediaStreamTrack):
@@ -114,11 +121,14 @@ class _Line:
 
     def __init__(self, receiver: RTCRtpReceiver, kind: str, faults: MediaFaults) -> None:
         self.outlets: set[Outlet] = set()
+        #: Is given every packet as the publisher sent it, while it is recorded.
+        self.recorder: Callable[[RtpPacket], None] | None = None
         self._receiver = receiver
         self._faults = faults
         self._is_audio = kind == "audio"
         self._ssrc: int | None = None
         self._loudest = b""
+        self._hushed = False
         self._history: dict[int, RtpPacket] = {}
         self._wanted = False
         self._cooling: asyncio.TimerHandle | None = None
@@ -136,17 +146,30 @@ class _Line:
         self._ssrc = packet.ssrc
         if self._faults.blackhole():
             return
+        if self.recorder is not None:
+            self.recorder(packet)
         payload = packet.payload
         if self._is_audio:
-            if self._faults.silence():
-                payload = OPUS_SILENCE
-            elif self._faults.loud():  # Opus needs more bytes for what has more in it
-                payload = self._loudest = max(self._loudest, payload, key=len)
+            payload = self._spoilt(payload)
+        elif self._faults.picture_lost():
+            return
         else:
             self._history[packet.sequence_number % HISTORY_PACKETS] = packet
         now = clock.current_ntp_time()
         for outlet in self.outlets:
             outlet.send(packet, payload, now)
+
+    def _spoilt(self, payload: bytes) -> bytes:
+        """What faults make of sound. Opus needs more bytes for what has more in it."""
+        if self._faults.silence():
+            return OPUS_SILENCE
+        if self._faults.loud():
+            self._loudest = max(self._loudest, payload, key=len)
+            return self._loudest
+        self._hushed = self._faults.unmute_lost() and (
+            self._hushed or len(payload) <= len(OPUS_SILENCE)
+        )
+        return OPUS_SILENCE if self._hushed else payload
 
     def resend(self, outlet: Outlet, sequence_number: int) -> None:
         """Send a lost packet once more to one subscriber.
@@ -159,8 +182,10 @@ class _Line:
 
     def keyframe(self) -> None:
         """Ask the publisher for a keyframe: at once, or when the last request has cooled."""
+        if self._is_audio or self._faults.keyframes_withheld():
+            return
         self._wanted = True
-        if self._cooling is None and not self._is_audio:
+        if self._cooling is None:
             self._ask()
 
     def _ask(self) -> None:

@@ -208,7 +208,7 @@ async def receive_video_from(call: Call) -> None:
     if sender_id in seat.subscriptions:
         raise no_answer
     try:
-        subscription = await publication.subscribe(offer)
+        subscription = await call.rooms.served(seat, publication).subscribe(offer)
     except OfferRefused:
         raise no_answer from None
     if call.rooms.seat(call.rpc_session) is not seat or publisher.publication is not publication:
@@ -249,7 +249,8 @@ async def _reconnect_publisher(call: Call, former: Publication, stream: Stream, 
     if seat.publication is not former:
         call.rooms.spawn(publication.close())  # evicted or unpublished meanwhile
         raise Silence
-    publication.take_over(former)
+    if not call.rooms.faults.active("classroom.restart-lost"):
+        publication.take_over(former)
     call.rooms.spawn(former.close())
     seat.publication = publication
     seat.participant.stream = replace(stream, created_at=call.now_ms)
@@ -283,7 +284,8 @@ async def unsubscribe_from_video(call: Call) -> None:
         raise Thrown(
             Code.USER_NOT_FOUND, f"User {sender_id} not found in session {seat.session.id}"
         )
-    call.rooms.stop_receiving(seat, sender_id, "unsubscribe")
+    if not call.rooms.faults.active("classroom.unsubscribe-leaks"):
+        call.rooms.stop_receiving(seat, sender_id, "unsubscribe")
     call.answer()
 
 
@@ -361,6 +363,8 @@ async def stream_property_changed(call: Call) -> None:
     elif name == "videoDimensions":
         seat.participant.stream = replace(stream, video_dimensions=str(value))
     call.answer()
+    if call.rooms.faults.active("classroom.change-untold"):
+        return
     event = StreamPropertyChanged(
         seat.participant.id, stream.id, name, json.dumps(value, ensure_ascii=False), reason
     )

@@ -19,6 +19,8 @@ VERSION = "2.13.0"
 GARBAGE_INTERVAL_S = 900.0
 #: … and forgotten when they are older than this, in seconds.
 GARBAGE_THRESHOLD_S = 3600.0
+#: A recording without any publisher stops by itself after so many seconds.
+AUTOSTOP_S = 120.0
 #: Stands between the client's and the server's part of a participant's metadata.
 METADATA_SEPARATOR = "%/%"
 
@@ -142,6 +144,8 @@ class Session:
     participants: dict[str, Participant] = field(default_factory=dict)
     #: Whether anybody has ever joined; a session without is collected after an hour.
     active: bool = False
+    #: Whether it is being recorded: it then outlives its last participant for a while.
+    recording: bool = False
 
     def grant(self, public_authority: str, role: Role, data: str, *, shown_role: Role) -> Grant:
         """Give a new token; ``shown_role`` is what its URL says (the same, but for a fault)."""
@@ -198,7 +202,7 @@ class Session:
             "createdAt": self.created_at,
             **self.options.to_json(),
             "connections": {"numberOfElements": len(content), "content": content},
-            "recording": False,
+            "recording": self.recording,
         }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lab.classroom.embedded.model import SessionOptions
@@ -24,6 +24,12 @@ _BANDWIDTHS = (
     "videoMaxSendBandwidth", "videoMinSendBandwidth",
 )  # fmt: skip
 
+#: Width and height of three digits, or of four that begin with 1 (openvidu's FormatChecker).
+_RESOLUTION = r"(?:[1-9]\d{2}|1\d{3})x(?:[1-9]\d{2}|1\d{3})"
+#: Names of recordings are names of files. The real server takes any, paths out of its folder too.
+_FILE_NAME = r"\w[\w .-]{0,199}"
+
+_TYPE_ERROR = "Type error in some parameter"
 _NOT_AN_OBJECT = "Error in parameter 'kurentoOptions'. It is not a valid JSON object"
 _KURENTO_TYPE_ERROR = "Type error in some parameter of 'kurentoOptions'"
 
@@ -113,7 +119,7 @@ def signal_request(params: dict[str, Any]) -> SignalRequest:
     session, kind, data = (_text(params, key) for key in ("session", "type", "data"))
     to = params.get("to")
     if not isinstance(to, list | None):
-        raise Refused(400, "Type error in some parameter")
+        raise Refused(400, _TYPE_ERROR)
     if session is None:
         raise Refused(400, '"session" parameter is mandatory')
     given = {"data": data, "type": kind}
@@ -121,10 +127,86 @@ def signal_request(params: dict[str, Any]) -> SignalRequest:
     return SignalRequest(session, tuple(to or ()), content)
 
 
+@dataclass(frozen=True)
+class RecordingRequest:
+    """How to record a session. ``name`` is empty when the recording's id is its name."""
+
+    session: str
+    name: str = ""
+    output_mode: str = "COMPOSED"
+    has_audio: bool = True
+    has_video: bool = True
+    resolution: str = "1920x1080"
+    layout: str = "BEST_FIT"
+    custom_layout: str = ""
+
+    @classmethod
+    def of_session(cls, options: SessionOptions, session: str) -> RecordingRequest:
+        """How a session is recorded that always is."""
+        return cls(
+            session,
+            output_mode=options.default_output_mode,
+            layout=options.default_recording_layout,
+            custom_layout=options.default_custom_layout,
+        )
+
+
+def recording_request(params: dict[str, Any]) -> RecordingRequest:
+    """POST /api/recordings/start. What only the session knows is "" here: see `completed`."""
+    session, name, output, resolution, layout, custom_layout = (
+        _text(params, key)
+        for key in (
+            "session", "name", "outputMode", "resolution", "recordingLayout", "customLayout",
+        )
+    )  # fmt: skip
+    has_audio, has_video = (params.get(key) for key in ("hasAudio", "hasVideo"))
+    if not isinstance(has_audio, bool | None) or not isinstance(has_video, bool | None):
+        raise Refused(400, _TYPE_ERROR)
+    if session is None:
+        raise Refused(400, '"session" parameter is mandatory')
+    if output and output not in _OUTPUT_MODES:
+        raise Refused(400, _TYPE_ERROR)
+    if output == "COMPOSED":
+        if resolution is not None and not re.fullmatch(_RESOLUTION, resolution):
+            raise Refused(
+                422,
+                'Wrong "resolution" parameter. Acceptable values from 100 to 1999 for both '
+                "width and height",
+            )
+        if layout and layout not in _LAYOUTS:
+            raise Refused(400, _TYPE_ERROR)
+    if has_audio is False and has_video is False:
+        raise Refused(
+            422, 'Cannot start a recording with both "hasAudio" and "hasVideo" set to false'
+        )
+    if name and not re.fullmatch(_FILE_NAME, name):
+        raise Refused(400, 'Parameter "name" is wrong. It must be a file\'s name')
+    return RecordingRequest(
+        session,
+        name or "",
+        output or "",
+        has_audio is not False,
+        has_video is not False,
+        resolution or RecordingRequest.resolution,
+        layout or "",
+        custom_layout or "",
+    )
+
+
+def completed(request: RecordingRequest, options: SessionOptions) -> RecordingRequest:
+    """The request with the session's defaults where it says nothing."""
+    return replace(
+        request,
+        output_mode=request.output_mode or options.default_output_mode,
+        layout=request.layout or options.default_recording_layout,
+        custom_layout=request.custom_layout or options.default_custom_layout,
+    )
+
+
 def _text(params: dict[str, Any], key: str) -> str | None:
     value = params.get(key)
     if value is not None and not isinstance(value, str):
-        raise Refused(400, "Type error in some parameter")
+        raise Refused(400, _TYPE_ERROR)
     return value
 
 

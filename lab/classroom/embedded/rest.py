@@ -26,6 +26,8 @@ from lab.classroom.embedded.options import (
     signal_request,
     token_request,
 )
+from lab.classroom.embedded.recordings import Recordings
+from lab.classroom.embedded.rest_recordings import RestRecordings
 from lab.classroom.embedded.rooms import Rooms
 from lab.classroom.embedded.sockets import serve_socket
 from lab.classroom.messages import Signal
@@ -63,6 +65,7 @@ class Rest:
     rooms: Rooms
     authority: str
     secret: str = field(repr=False)
+    recordings: Recordings | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     #: Every so many seconds, sessions that nobody joined are looked for, and how old they may get.
     garbage: tuple[float, float] = (GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S)
@@ -88,22 +91,18 @@ class Rest:
             ("DELETE", "/api/sessions/{session}/stream/{id}", self._force_unpublish),
             ("POST", "/api/tokens", self._create_token),
             ("POST", "/api/signal", self._signal),
-            ("POST", "/api/recordings/start", self._start_recording),
-            ("POST", "/api/recordings/stop/{id}", _no_recording),
-            ("GET", "/api/recordings", _no_recordings),
-            ("GET", "/api/recordings/{id}", _no_recording),
-            ("DELETE", "/api/recordings/{id}", _no_recording),
             ("GET", "/config", self._config),
             ("GET", "/cdr", self._list_cdr),
             ("GET", "/cdr/{name}", self._get_cdr),
             ("GET", "/", _banner),
             ("GET", PATH, self._socket),
+            *RestRecordings(self.rooms, self.recordings, _needed_body).routes(),
         ]
         texts: dict[str, Any] = {
             "/config/openvidu-version": VERSION,
             "/config/openvidu-publicurl": f"https://{self.authority}/",
-            "/config/openvidu-recording": False,
-            "/config/openvidu-recording-path": "/opt/openvidu/recordings/",
+            "/config/openvidu-recording": self.recordings is not None,
+            "/config/openvidu-recording-path": self._recording_path(),
             "/config/openvidu-cdr": self.rooms.journal.cdr is not None,
             "/accept-certificate": "accept-cert",
         }
@@ -154,6 +153,8 @@ class Rest:
                 return faulty("classroom.handshake-open")
             return faulty("classroom.accept-any-secret")
         if answers.needs_credentials(request):
+            if request.path.startswith("/recordings/"):
+                return faulty("classroom.recordings-open")
             return faulty("classroom.nobody-asked")
         return request.path not in answers.OPEN or not faulty("classroom.public-closed")
 
@@ -286,9 +287,8 @@ class Rest:
 
     # -- the rest -----------------------------------------------------------------------
 
-    async def _start_recording(self, request: web.Request) -> web.Response:
-        await _needed_body(request)
-        return answers.empty(501)  # the recording module is off
+    def _recording_path(self) -> str:
+        return f"{self.recordings.folder}/" if self.recordings else "/opt/openvidu/recordings/"
 
     async def _list_cdr(self, request: web.Request) -> web.Response:  # noqa: ARG002
         cdr = self.rooms.journal.cdr
@@ -315,9 +315,18 @@ class Rest:
             "OPENVIDU_STREAMS_VIDEO_MIN_SEND_BANDWIDTH": 300,
             "OPENVIDU_SESSIONS_GARBAGE_INTERVAL": round(interval),
             "OPENVIDU_SESSIONS_GARBAGE_THRESHOLD": round(threshold),
-            "OPENVIDU_RECORDING": False,
+            "OPENVIDU_RECORDING": self.recordings is not None,
             "OPENVIDU_WEBHOOK": journal.webhook is not None,
         }
+        if self.recordings is not None:
+            found |= {
+                "OPENVIDU_RECORDING_VERSION": "embedded",
+                "OPENVIDU_RECORDING_PATH": self._recording_path(),
+                "OPENVIDU_RECORDING_PUBLIC_ACCESS": False,
+                "OPENVIDU_RECORDING_NOTIFICATION": "publisher_moderator",
+                "OPENVIDU_RECORDING_CUSTOM_LAYOUT": "",
+                "OPENVIDU_RECORDING_AUTOSTOP_TIMEOUT": round(self.recordings.autostop_s),
+            }
         if journal.webhook is not None:
             target = journal.webhook.target
             found |= {
@@ -393,14 +402,6 @@ def _constant(found: object) -> Handler:
         return answers.text(found) if isinstance(found, str) else answers.value(found)
 
     return handler
-
-
-async def _no_recordings(request: web.Request) -> web.Response:  # noqa: ARG001
-    return answers.value({"count": 0, "items": []})
-
-
-async def _no_recording(request: web.Request) -> web.Response:  # noqa: ARG001
-    return answers.empty(404)
 
 
 async def _banner(request: web.Request) -> web.Response:  # noqa: ARG001

@@ -71,6 +71,30 @@ class Seat:
             self.link.send(write_notification(event))
 
 
+class Recorder(Protocol):
+    """What is told of streams and sessions, to record them; of a stream while it is there."""
+
+    def published(self, seat: Seat) -> None: ...
+
+    def unpublished(self, seat: Seat) -> None: ...
+
+    def left(self, session: Session) -> None: ...
+
+    def closed(self, session: Session, reason: str) -> None: ...
+
+
+class NoRecorder:
+    """Recording is off."""
+
+    def published(self, seat: Seat) -> None: ...
+
+    def unpublished(self, seat: Seat) -> None: ...
+
+    def left(self, session: Session) -> None: ...
+
+    def closed(self, session: Session, reason: str) -> None: ...
+
+
 class Rooms:
     """The seats of all sessions. ``grace_s``: how long a lost socket may come back."""
 
@@ -87,6 +111,7 @@ class Rooms:
         self.media = media
         self.faults = faults
         self.journal = journal
+        self.recorder: Recorder = NoRecorder()
         self._grace_s = grace_s
         self._seats: dict[str, Seat] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -144,18 +169,21 @@ class Rooms:
 
     def close_session(self, session: Session, reason: str) -> None:
         """Evict one by one, as the real server does: the later ones see the earlier ones leave."""
+        self.recorder.closed(session, reason)
         for seat in self.seats_in(session):
             self.evict(seat, reason)
-        self.sessions.remove(session)
+        self._end(session, reason)
 
     def lose(self, private_id: str, link: Link) -> None:
         """A socket has ended; its participant leaves unless it comes back within the grace."""
         seat = self._seats.get(private_id)
         if seat is not None and seat.link is link:
             seat.link = None
-            seat.grace = asyncio.get_running_loop().call_later(
-                self._grace_s, self.evict, seat, "networkDisconnect"
-            )
+            seat.grace = asyncio.get_running_loop().call_later(self._grace_s, self._give_up, seat)
+
+    def _give_up(self, seat: Seat) -> None:
+        if not self.faults.active("classroom.lost-stay"):
+            self.evict(seat, "networkDisconnect")
 
     def taken_over(self, private_id: str, link: Link) -> bool:
         """Whether another socket has resumed the seat that ``link`` had."""
@@ -184,9 +212,14 @@ class Rooms:
         session.leave(participant.id)
         del self._seats[seat.private_id]
         self.journal.left(session, participant, reason)
-        if not session.participants and not self.faults.active("classroom.session-stays"):
-            self.sessions.remove(session)
-            self.journal.session_destroyed(session, reason)
+        self.recorder.left(session)
+        stays = session.recording or self.faults.active("classroom.session-stays")
+        if not session.participants and not stays:
+            self._end(session, reason)
+
+    def _end(self, session: Session, reason: str) -> None:
+        self.sessions.remove(session)
+        self.journal.session_destroyed(session, reason)
 
     # -- streams ------------------------------------------------------------------------
 
@@ -197,6 +230,7 @@ class Rooms:
         for candidate in seat.early:
             self.spawn(publication.add_candidate(candidate.text, candidate.mid, candidate.index))
         seat.early.clear()
+        self.recorder.published(seat)
 
     def announce_stream(self, seat: Seat) -> None:
         """Tell the others what a participant publishes."""
@@ -205,11 +239,21 @@ class Rooms:
             event = ParticipantPublished(seat.participant.id, (seat.participant.stream,))
             self._announce(self.others(seat), event)
 
+    def served(self, seat: Seat, publication: Publication) -> Publication:
+        """What a subscriber is served who wants ``publication``: that, unless a fault is on."""
+        if self.faults.active("classroom.rooms-mixed"):
+            for other in self._seats.values():
+                if other.session is not seat.session and other.publication is not None:
+                    return other.publication
+        return publication
+
     def stop_stream(self, seat: Seat, reason: str, *, tell_publisher: bool) -> None:
         """End what a participant publishes, for everybody who receives it."""
-        self._release_publication(seat, reason)
-        self._release_receivers(seat, reason)
-        seat.session.stop_stream(seat.participant.id)
+        if not self.faults.active("classroom.unpublish-leaks"):
+            self._release_publication(seat, reason)
+            self._release_receivers(seat, reason)
+            seat.session.stop_stream(seat.participant.id)
+            self.recorder.left(seat.session)
         told = self.seats_in(seat.session) if tell_publisher else self.others(seat)
         self._announce(told, ParticipantUnpublished(seat.participant.id, reason))
 
@@ -233,6 +277,7 @@ class Rooms:
         connection_id = seat.participant.id
         self.journal.stopped(seat.session, connection_id, connection_id, reason)
         if seat.publication is not None:
+            self.recorder.unpublished(seat)
             self.spawn(seat.publication.close())
             seat.publication = None
         seat.early.clear()

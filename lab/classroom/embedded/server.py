@@ -15,11 +15,13 @@ from lab.classroom.embedded import foreign
 from lab.classroom.embedded.journal import CdrFiles, Journal, Webhook, WebhookTarget
 from lab.classroom.embedded.media import MediaFaults, MediaPlane
 from lab.classroom.embedded.model import (
+    AUTOSTOP_S,
     GARBAGE_INTERVAL_S,
     GARBAGE_THRESHOLD_S,
     VERSION,
     Sessions,
 )
+from lab.classroom.embedded.recordings import Recordings
 from lab.classroom.embedded.rest import Rest
 from lab.classroom.embedded.rooms import Rooms
 from lab.classroom.loopback_ice import gather_on
@@ -36,10 +38,10 @@ SHUTDOWN_TIMEOUT_S = 2.0
 class Settings:
     """Where to listen, with which certificate; ``home`` is where faults are injected.
 
-    ``cdr`` is the directory of its CDR files and ``webhook`` where events are posted; None
-    switches either off. The three times are in seconds: how long a lost socket may come back
-    (``grace_s``), how often sessions that nobody ever joined are looked for, and how old they
-    may get.
+    ``recordings`` and ``cdr`` are the directories of its recordings and CDR files, ``webhook``
+    is where events are posted; None switches each off. The times are in seconds: how long a lost
+    socket may come back (``grace_s``), how often sessions that nobody ever joined are looked for,
+    how old they may get, and how long a recording waits for a publisher.
     """
 
     home: Path
@@ -51,6 +53,8 @@ class Settings:
     grace_s: float = RECONNECTION_GRACE_S
     garbage_interval_s: float = GARBAGE_INTERVAL_S
     garbage_threshold_s: float = GARBAGE_THRESHOLD_S
+    autostop_s: float = AUTOSTOP_S
+    recordings: Path | None = None
     cdr: Path | None = None
     webhook: WebhookTarget | None = None
 
@@ -67,6 +71,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             blackhole=lambda: faults.active("classroom.media-blackhole"),
             silence=lambda: faults.active("classroom.media-silence"),
             loud=lambda: faults.active("classroom.media-loud"),
+            unmute_lost=lambda: faults.active("classroom.unmute-lost"),
+            picture_lost=lambda: faults.active("classroom.picture-lost"),
+            keyframes_withheld=lambda: faults.active("classroom.keyframes-withheld"),
         )
     )
     journal = Journal(
@@ -77,7 +84,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     rooms = Rooms(Sessions(), media, faults, journal, grace_s=settings.grace_s)
     secret = settings.secret_file.read_text().rstrip("\n")
     garbage = (settings.garbage_interval_s, settings.garbage_threshold_s)
-    rest = Rest(rooms, f"{settings.host}:{settings.port}", secret, stop, garbage)
+    authority = f"{settings.host}:{settings.port}"
+    recordings = None
+    if settings.recordings is not None:
+        recordings = Recordings(
+            rooms, settings.recordings, f"https://{authority}/", autostop_s=settings.autostop_s
+        )
+        rooms.recorder = recordings
+    rest = Rest(rooms, authority, secret, recordings, stop, garbage)
     runner = web.AppRunner(rest.application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
