@@ -262,10 +262,6 @@ class _Check:
         at = ("criteria", i)
         content = self._content
         self._known("layer", criterion.layer, content.layers, *at, "layer")
-        if criterion.alone and criterion.runner == "robot" and criterion.bluval is None:
-            raise self._document.error(
-                *at, "alone", says="Robot's tests run in one go; judge it by pytest or locust"
-            )
         prefix = self._prefixes[criterion.layer]
         if not re.fullmatch(rf"{prefix}-\d\d\d?", criterion.id):
             raise self._document.error(

@@ -5,10 +5,15 @@ from __future__ import annotations
 from robot.api.deco import keyword
 
 from iec4_keywords.running import CriterionLibrary, evidence, lab
+from lab.tars import monitor
 from lab.tars.client import TarsClient
-from lab.tars.echo_client import Echo, Identity
+from lab.tars.echo_client import ECHO_INT, Echo, Identity
 from lab.tars.trial import FOLLOWS_S, Trial
 from lab.wait import wait_for
+
+CALLS = 50
+#: A call that takes long enough to notice a server that dies for want of another.
+LONG_CALL_MS = 2_000
 
 
 class Platform(CriterionLibrary):
@@ -18,8 +23,12 @@ class Platform(CriterionLibrary):
         super().__init__()
         self._trial: Trial | None = None
         self._before: Identity | None = None
+        self._absent: dict[str, int] = {}
 
     def close_test(self) -> None:
+        if self._absent:
+            self._let_the_optional_servers("start")
+        self._absent = {}
         if self._trial is not None:
             self._trial.close()
         self._trial = None
@@ -65,6 +74,35 @@ class Platform(CriterionLibrary):
         """Judged: another process answers in its place."""
         with evidence().judge("the killed service comes back"):
             self._expect_another_process()
+
+    @keyword
+    def the_optional_servers_are_absent(self) -> None:
+        """All of them that the platform lists are stopped, until the test ends."""
+        servers = monitor.framework_servers(self._service.web)
+        self._absent = {name: server.id for name, server in servers.items()}
+        self._let_the_optional_servers("stop")
+
+    @keyword
+    def the_service_works_and_their_absence_is_told(self) -> None:
+        """Judged: calls, a long one too, are answered, and the platform tells who is away."""
+        trial = self._service
+        with (
+            evidence().judge(f"services work without {', '.join(sorted(self._absent))}"),
+            TarsClient(trial.address) as client,
+        ):
+            echo = Echo(client, trial.object_name)
+            echo.pause(LONG_CALL_MS)
+            for number in range(CALLS):
+                if echo.echo(ECHO_INT, number).ret != number:
+                    raise AssertionError(f"the echo of {number} is another")
+            servers = monitor.framework_servers(trial.web)
+            told = {name: servers[name].present_state for name in self._absent}
+            if set(told.values()) != {"inactive"}:
+                raise AssertionError(f"their absence is not told: states are {told}")
+
+    def _let_the_optional_servers(self, command: str) -> None:
+        web = self._service.web
+        web.finished(web.add_task(command, [*self._absent.values()], serial=False))
 
     def _expect_another_process(self) -> None:
         assert self._before is not None

@@ -16,6 +16,13 @@ A Service Restarts
     Given A Service Runs On The Platform
     Then After A Restart Another Process Answers
 
+Optional Servers Can Be Absent
+    [Documentation]    Lightweight and pluggable: services work without each of the framework's optional servers.
+    [Tags]    PAAS-55
+    Given A Service Runs On The Platform
+    When The Optional Servers Are Absent
+    Then The Service Works And Their Absence Is Told
+
 A Killed Service Comes Back
     [Documentation]    The platform restarts a service whose process dies.
     [Tags]    PAAS-12

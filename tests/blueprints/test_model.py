@@ -45,7 +45,6 @@ REFUSED = [
     ("runner: pytest", "runner: perl", "runner: input should be 'pytest', 'robot'", "perl"),
     ("{os: OS-01", "{os: OS-77", "unknown criterion 'OS-77'", "OS-77"),
     ("[PAAS-03]", "[PAAS-99]", "unknown criterion or layer 'PAAS-99'", "PAAS-99"),
-    ("runner: robot\n", "runner: robot\n    alone: true\n", "Robot's tests run in one go", "true"),
     ("    runner: pytest\n    fault: os.o", "    fault: os.o", "runner is missing", "- id: OS-01"),
 ]
 

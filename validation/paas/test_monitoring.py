@@ -13,7 +13,6 @@ from lab.host.base import Host
 from lab.session import Lab
 from lab.tars import cost, monitor
 from lab.tars.client import Proxy, TarsClient
-from lab.tars.echo_client import ECHO_INT, Echo
 from lab.tars.framework import (
     NOTIFY_OBJECT,
     PROPERTY_OBJECT,
@@ -39,9 +38,6 @@ from lab.wait import wait_for
 SHOWN_S = {"embedded": 20.0, "lab": 400.0}
 #: Over which the platform's processes are measured (s).
 COST_WINDOW_S = 3.0
-CALLS = 50
-#: A call that takes long enough to notice a server that dies for want of another.
-LONG_CALL_MS = 2_000
 
 P = TypeVar("P", bound=Proxy)
 
@@ -114,35 +110,6 @@ def test_logs_are_listed_and_read(lab: Lab, evidence: Evidence) -> None:
             assert files, "no log file is listed"
             told = [monitor.log_lines(trial.web, trial.server, file) for file in files]
             assert any(any(lines) for lines in told), f"nothing stands in {', '.join(files)}"
-
-
-@contextmanager
-def _absent(web: TarsWeb) -> Iterator[list[str]]:
-    """All optional servers stopped meanwhile; their names."""
-    servers = monitor.framework_servers(web)
-    ids = [server.id for server in servers.values()]
-    try:
-        web.finished(web.add_task("stop", ids, serial=False))
-        yield sorted(servers)
-    finally:
-        web.finished(web.add_task("start", ids, serial=False))
-
-
-@pytest.mark.criterion("PAAS-55")
-def test_services_work_without_optional_servers(lab: Lab, web: TarsWeb, evidence: Evidence) -> None:
-    with Trial(lab) as trial, _absent(web) as names:
-        trial.run()
-        with (
-            evidence.judge(f"services work without {', '.join(names)}; their absence is told"),
-            TarsClient(trial.address) as client,
-        ):
-            echo = Echo(client, trial.object_name)
-            echo.pause(LONG_CALL_MS)
-            for number in range(CALLS):
-                assert echo.echo(ECHO_INT, number).ret == number
-            servers = monitor.framework_servers(web)
-            told = {name: servers[name].present_state for name in names}
-            assert set(told.values()) == {"inactive"}, f"states are {told}"
 
 
 @pytest.mark.criterion("PAAS-56")
