@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from lab.classroom.attendee import Attendee, ClassroomLoop
+from lab.classroom.endpoint import socket_url
 from lab.classroom.errors import RestRefused
 from lab.classroom.probe import SYSTEM, api
+from lab.classroom.raw_socket import RawSocket
+from lab.classroom.tls import trust
 from lab.classroom.token import Role, Token
 from lab.session import Lab
 
@@ -46,6 +50,13 @@ class Lesson:
 
     def student(self) -> Attendee:
         return self.join("student", Role.SUBSCRIBER)
+
+    def stranger(self, **options: Any) -> RawSocket:
+        """A socket of somebody who has not joined, and may send anything.
+
+        ``options`` are websockets' own.
+        """
+        return RawSocket(socket_url(self.api.url), trust(self._ca), **options)
 
     def close(self) -> None:
         self._loop.close()

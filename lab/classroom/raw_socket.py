@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 
 from lab.classroom.endpoint import WEBSOCKET_LOG
 from lab.classroom.signalling_client import Answer, Call, Refusal, SignallingClientCore
@@ -82,6 +83,27 @@ class RawSocket:
             received = self.core.receive(self.receive(deadline - time.monotonic()))
             if isinstance(received, Answer | Refusal) and received.call.id == call.id:
                 return received
+
+    def serves(self) -> bool:
+        """Whether the server still answers a ping here."""
+        try:
+            return isinstance(self.ask(self.core.ping(time.monotonic())), Answer)
+        except ConnectionClosed:
+            return False
+
+    def close_code(self, timeout: float = TIMEOUT_S) -> int | None:
+        """The code with which the server closes the socket; None if it does not in time.
+
+        1006 is a connection that broke. What comes before is left unread.
+        """
+        deadline = time.monotonic() + timeout
+        try:
+            while True:
+                self.receive(deadline - time.monotonic())
+        except TimeoutError:
+            return None
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
 
     def join(self, token: Token) -> None:
         """Join the token's session; raises `AssertionError` when that is refused."""

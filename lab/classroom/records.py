@@ -9,6 +9,7 @@ use this module. Source: recordings of openvidu-server 2.13.0
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -80,7 +81,11 @@ def read_webhook(body: bytes | str) -> Record:
 
 def read_cdr_line(line: str) -> Record:
     """The event in a line of the CDR; raises `Malformed`."""
-    found = _json(line, "a line of the CDR")
+    return read_cdr_event(_json(line, "a line of the CDR"))
+
+
+def read_cdr_event(found: Mapping[str, Any]) -> Record:
+    """The event in a line of the CDR, read as JSON; raises `Malformed`."""
     if len(found) != 1:
         raise Malformed("a line of the CDR is not one event", found=f"{len(found)} keys")
     ((name, content),) = found.items()

@@ -15,9 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from lab.classroom.probe import SYSTEM, api
 from lab.classroom.records import Record, read_webhook
 from lab.classroom.wire import Malformed
 from lab.errors import LabError
+from lab.session import Lab
 from lab.wait import wait_for
 
 #: A body that is longer is refused unread, in bytes; events have some hundred.
@@ -147,6 +149,22 @@ class WebhookReceiver:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def receiver(lab: Lab, *, answer: int = 200) -> WebhookReceiver:
+    """Listen where a lab's classroom posts its events; raises `LabError` if that is not where
+    the inventory says."""
+    listed = lab.inventory.systems[SYSTEM].webhook
+    with api(lab) as classroom:
+        posted = classroom.config().webhook_endpoint
+    if listed is None or posted != listed:
+        raise LabError(
+            "the classroom posts its events elsewhere",
+            found=posted or "webhooks are off",
+            expected=str(listed),
+            advice="make systems.classroom.webhook and OPENVIDU_WEBHOOK_ENDPOINT the same",
+        )
+    return WebhookReceiver(listed, answer=answer)
 
 
 class _Server(ThreadingHTTPServer):
