@@ -18,9 +18,10 @@ class GeneratorMonitor:
     ``wait(seconds)`` returns after so many seconds, or earlier and true when it is over: the
     `wait` of an event of whatever the generator runs on (threads, gevent). A generator that
     is busy, or whose machine is, wakes late; its clients read their answers late too.
+    An asyncio loop has no such wait: it says `woke` by itself.
     """
 
-    def __init__(self, wait: Callable[[float], bool | None]) -> None:
+    def __init__(self, wait: Callable[[float], bool | None] = lambda _: True) -> None:
         self._wait = wait
         self._late = Histogram()
         self._started = self._cpu = 0.0
@@ -32,9 +33,12 @@ class GeneratorMonitor:
             before = time.perf_counter()
             if self._wait(INTERVAL_S):
                 return
-            late = time.perf_counter() - before - INTERVAL_S
-            if self._measuring:
-                self._late.record(max(0.0, late * 1e6))
+            self.woke(time.perf_counter() - before - INTERVAL_S)
+
+    def woke(self, late: float) -> None:
+        """The generator woke so many seconds later than it wanted to."""
+        if self._measuring:
+            self._late.record(max(0.0, late * 1e6))
 
     def start(self) -> None:
         """The window opens."""

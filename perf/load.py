@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from perf.histogram import Histogram
+from perf.media_figures import MediaFigures
 
 #: A load generator that uses more of its own core than this measures itself.
 MAX_CPU_PERCENT = 70.0
@@ -29,7 +30,9 @@ class LoadPlan:
     late the generator itself may wake (99th percentile) before its figures mean nothing.
     ``window`` is how many actions a user has under way in a closed loop; engines whose users
     wait for each answer have one. ``no_delay``: whether the engines' own connections have
-    TCP_NODELAY on; that of users is their client's.
+    TCP_NODELAY on; that of users is their client's. ``ramp_s``: the users come evenly over so
+    many seconds instead of all at once. ``profile``: the use case that they play, where a load
+    has several.
     """
 
     users: int
@@ -41,6 +44,8 @@ class LoadPlan:
     max_oversleep_us: float = 10_000.0
     window: int = 1
     no_delay: bool = True
+    ramp_s: float = 0.0
+    profile: str = ""
 
     @property
     def offered_rate(self) -> float | None:
@@ -106,6 +111,8 @@ class LoadResult:
     the others by reason; an action that was still unanswered at the end is one of them.
     ``succeeded_in_window`` are successes that were complete before the window closed.
     ``returns`` counts the answers by iRet, good and bad; empty where the engine does not say.
+    ``media`` is what the users of a classroom had of it; ``doubts`` are what the generator has
+    found that speaks against its own figures.
     """
 
     plan: LoadPlan
@@ -118,6 +125,8 @@ class LoadResult:
     #: The window second by second, whole seconds only.
     series: tuple[Second, ...] = ()
     returns: dict[int, int] = field(default_factory=dict)
+    media: MediaFigures | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> int:
@@ -146,7 +155,7 @@ class LoadResult:
     @property
     def spoilt_by(self) -> tuple[str, ...]:
         """Why these figures describe the generator rather than the system; empty if valid."""
-        found = []
+        found = [*self.doubts]
         health = self.generator
         if health.cpu_percent > MAX_CPU_PERCENT:
             found.append(
@@ -189,6 +198,8 @@ class LoadResult:
             "returns": {str(ret): count for ret, count in self.returns.items()},
             "series": [asdict(second) for second in self.series],
             "latencies": self.latencies.to_json(),
+            "media": None if self.media is None else self.media.to_json(),
+            "doubts": list(self.doubts),
         }
 
     @classmethod
@@ -205,6 +216,8 @@ class LoadResult:
                 generator=_HEALTH.validate_python(data["generator"]),
                 series=_SERIES.validate_python(data.get("series", [])),
                 returns=_RETURNS.validate_python(data.get("returns", {})),
+                media=MediaFigures.from_json(media) if (media := data.get("media")) else None,
+                doubts=tuple(str(doubt) for doubt in data.get("doubts", ())),
             )
         except (KeyError, TypeError, ValidationError) as error:
             raise ValueError(f"no load result: {error}") from error

@@ -59,7 +59,10 @@ class LocustEngine:
 
         Raises `LabError` when there was no load: nothing to be judged.
         """
-        run_time = math.ceil(plan.warm_up_s + plan.window_s + plan.timeout_s) + STOP_S
+        # Who plays a part has to come, to be served and to go again, each within its time-out.
+        patience = (3 if plan.profile else 1) * plan.timeout_s
+        seconds = plan.ramp_s + plan.warm_up_s + plan.window_s + patience
+        run_time = math.ceil(seconds) + STOP_S
         bound = START_S + run_time + STOP_S + plan.timeout_s
         with tempfile.TemporaryDirectory(prefix="iec4-load-") as place:
             result, log = Path(place) / "result.json", Path(place) / "log"
@@ -87,8 +90,9 @@ class LocustEngine:
     ) -> int | None:
         """Run Locust to its end; return its exit status, None if it had to be ended."""
         users = str(plan.users)
+        a_second = str(plan.users / plan.ramp_s) if plan.ramp_s else users
         argv = [sys.executable, "-m", "locust", "-f", str(self._locustfile), "--headless"]
-        argv += ["-u", users, "-r", users, "-t", f"{run_time}s", "--stop-timeout", str(STOP_S)]
+        argv += ["-u", users, "-r", a_second, "-t", f"{run_time}s", "--stop-timeout", str(STOP_S)]
         argv += ["--only-summary"]
         if self._processes > 1:
             port = str(_free_port())

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from perf.histogram import Histogram
 from perf.load import GeneratorHealth, LoadResult
+from perf.media_figures import MediaFigures
 
 
 def merged(results: Sequence[LoadResult]) -> LoadResult:
@@ -47,4 +48,6 @@ def merged(results: Sequence[LoadResult]) -> LoadResult:
             oversleep_max_us=max(one.oversleep_max_us for one in health),
         ),
         series=(),
+        media=MediaFigures.of(media) if (media := [r.media for r in results if r.media]) else None,
+        doubts=tuple(dict.fromkeys(doubt for result in results for doubt in result.doubts)),
     )

@@ -70,7 +70,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         },
     ),
     "SAAS-20": Scenario(
-        locustfile="classroom.py",
+        locustfile="joins.py",
         statement="students join at the same time within a second",
         prefix="join",
         rate_unit="joins/s",

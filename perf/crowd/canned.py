@@ -14,24 +14,14 @@ import numpy as np
 from aiortc.codecs.opus import OpusEncoder
 from aiortc.codecs.vpx import Vp8Encoder, VpxPayloadDescriptor
 from av import AudioFrame, VideoFrame
-from pydantic import BaseModel, ConfigDict, Field
+
+from perf.profiles import Picture
 
 #: Packets of audio in a second: 20 ms each.
 AUDIO_RATE = 50
 _SAMPLES = 960
 _SAMPLE_RATE = 48_000
 _TONE_HZ = 440.0
-
-
-class Picture(BaseModel):
-    """What a camera sends: pixels, pictures and kbit a second."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    width: int = Field(default=320, ge=64, le=1920)
-    height: int = Field(default=240, ge=64, le=1080)
-    rate: int = Field(default=15, ge=1, le=60)
-    kbps: int = Field(default=300, ge=50, le=4000)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from lab.classroom.listener import Listener
 from lab.classroom.messages import IceCandidate, Joined, Published, Receiving
 from lab.classroom.token import Token
 from lab.errors import LabError, WaitTimeout
-from perf.crowd.canned import Loop, Picture, picture, tone
+from perf.crowd.canned import Loop, picture, tone
 from perf.crowd.link import PAYLOAD_TYPES, Link, Offered, Reader, Sink
 from perf.crowd.tracks import Received, Sent
+from perf.profiles import Picture
 
 Kind = Literal["header", "decrypting", "decoding"]
 

@@ -8,6 +8,7 @@ every process of a machine.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -65,9 +66,11 @@ class Received:
         self._headers += buffer[:12]
         self._times.append(now)
 
-    @property
-    def count(self) -> int:
-        return len(self._times)
+    def forget(self, before: int) -> None:
+        """Let go of what came earlier than that."""
+        count = bisect_left(self._times, before)
+        del self._times[:count]
+        del self._headers[: count * HEADER.itemsize]
 
     def of(self, payload_type: int) -> Track:
         """What came of one payload type."""
@@ -145,7 +148,7 @@ def figures(track: Track, sent: Sent, window: Window) -> TrackFigures:
     if sent.kind == "video":
         found.pictures = len(shown)
         found.pictures_sent = window.count(_array(sent.times)[_array(sent.pictures)])
-        found.freezes = _freezes(shown, window)
+        found.freezes = _freezes(shown, window) if found.pictures_sent else 0
     return found
 
 
@@ -245,11 +248,13 @@ def _jitter(transit_us: npt.NDArray[np.float64]) -> float | None:
 
 
 def _freezes(shown: Numbers, window: Window) -> int:
-    """Pictures that stood too long, the last one until the window's end included."""
-    gaps = np.diff(np.concatenate((shown, [window.closed])))
+    """Pictures that stood too long, until the first one and after the last one included."""
+    if not len(shown):
+        return 1
+    gaps = np.diff(np.concatenate(([window.opened], shown, [window.closed])))
     count = 0
     for place in np.flatnonzero(gaps >= FREEZE_MORE_NS):
-        before = gaps[max(0, place - FREEZE_PICTURES) : place]
-        average = before.mean() if len(before) else 0.0
+        before = gaps[max(1, place - FREEZE_PICTURES) : place]  # without the first, a part of one
+        average = before.mean() if len(before) else float(np.median(gaps))
         count += bool(gaps[place] >= max(FREEZE_FACTOR * average, average + FREEZE_MORE_NS))
     return count

@@ -1,0 +1,172 @@
+"""One window of a crowd: what everybody had of the media, and whether that can be believed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from lab.classroom.media import Heard
+from perf.crowd.link import PAYLOAD_TYPES
+from perf.crowd.people import Stream, Subscription
+from perf.crowd.rooms import Rooms
+from perf.crowd.tracks import TrackFigures, Window, figures
+from perf.generator import INTERVAL_S, GeneratorMonitor
+from perf.load import GeneratorHealth
+from perf.media_figures import MediaFigures
+from perf.profiles import OBSERVERS
+
+#: Seconds that packets may still be on their way when the window has closed.
+STRAGGLERS_S = 0.5
+#: Seconds that an observer listens who decodes everything: sounds take memory.
+HEARING_S = 10.0
+#: An observer who has this much less (or more) than the header-only students, in percentage
+#: points of what was sent, tells of another lesson than theirs.
+MOST_DIFFERENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A window's figures, the crowd's health, and what speaks against both."""
+
+    window_s: float
+    media: MediaFigures
+    health: GeneratorHealth
+    doubts: tuple[str, ...]
+
+
+async def watch(rooms: Rooms, seconds: float, enough: asyncio.Event) -> Watched:
+    """Measure for so long, or until it is enough."""
+    monitor = GeneratorMonitor()
+    looking = _Looking(monitor)
+    ears = {
+        id(subscription): asyncio.create_task(subscription.listener.hear(min(seconds, HEARING_S)))
+        for _, subscription, _ in rooms.subscriptions()
+        if subscription.listener is not None
+    }
+    opened = time.monotonic_ns()
+    monitor.start()
+    await _pass(seconds, enough)
+    health = monitor.stop()
+    window = Window(opened, time.monotonic_ns())
+    looking.stop()
+    await _pass(STRAGGLERS_S, asyncio.Event())
+    for ear in ears.values():
+        ear.cancel()  # if it was enough too early for it
+    media = MediaFigures(students=rooms.students, cpu_percent=health.cpu_percent)
+    seen: dict[str, list[_Share]] = {"header": [], **{name: [] for name in OBSERVERS}}
+    for person, subscription, stream in rooms.subscriptions():
+        if subscription.listener is not None:
+            hearing = ears.get(id(subscription))
+            if hearing is not None and hearing.done() and not hearing.cancelled():
+                seen["decoding"] += _shares_heard(hearing.result(), stream, opened)
+            continue
+        tracks = [*_tracks(subscription, stream, window)]
+        seen[subscription.kind] += [_Share.of(track) for track in tracks]
+        if subscription.undecrypted:
+            seen[subscription.kind].append(_Share("authentic packets", 0.0))
+        if person.part not in OBSERVERS:
+            _count(media, subscription, tracks)
+        await asyncio.sleep(0)  # others have their turn: packets go on coming
+    return Watched((window.closed - opened) / 1e9, media, health, tuple(_doubts(seen)))
+
+
+class _Looking:
+    """Has the loop wake again and again, and tells a monitor how late it was."""
+
+    def __init__(self, monitor: GeneratorMonitor) -> None:
+        self._monitor = monitor
+        self._loop = asyncio.get_running_loop()
+        self._wake_at(self._loop.time() + INTERVAL_S)
+
+    def _wake_at(self, due: float) -> None:
+        self._due = due
+        self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._monitor.woke(now - self._due)
+        self._wake_at(now + INTERVAL_S)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+async def _pass(seconds: float, enough: asyncio.Event) -> None:
+    """Let so many seconds go by, unless it is enough before."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await enough.wait()
+
+
+def _tracks(subscription: Subscription, stream: Stream, window: Window) -> Iterator[TrackFigures]:
+    for kind, sent in stream.sent.items():
+        yield figures(subscription.received.of(PAYLOAD_TYPES[kind]), sent, window)
+
+
+def _count(media: MediaFigures, subscription: Subscription, tracks: list[TrackFigures]) -> None:
+    """Add what a student had of one stream."""
+    for track in tracks:
+        media.tracks += 1
+        media.silent += track.expected > 0 and track.lost == track.expected
+        media.expected += track.expected
+        media.lost += track.lost
+        media.duplicates += track.duplicates
+        media.pictures += track.pictures
+        media.pictures_sent += track.pictures_sent
+        media.freezes += track.freezes
+        if track.delays is not None:
+            media.delay.record_batch(track.delays)
+        if track.jitter_us is not None:
+            media.jitter.record(track.jitter_us)
+    first = [track.first_ns for track in tracks if track.first_ns is not None]
+    if tracks and len(first) == len(tracks):
+        media.first_frame.record((max(first) - subscription.asked_ns) / 1000)
+
+
+@dataclass(frozen=True)
+class _Share:
+    """How much of what was sent of one kind came, in percent."""
+
+    what: str
+    percent: float
+
+    @classmethod
+    def of(cls, track: TrackFigures) -> _Share:
+        came = track.expected - track.lost
+        return cls(track.kind, 100 * came / track.expected if track.expected else 100.0)
+
+
+def _shares_heard(heard: Heard, stream: Stream, opened: int) -> Iterator[_Share]:
+    """By decoded frames: of audio one a packet, of video one a picture."""
+    window = Window(opened, opened + int(heard.window_s * 1e9))
+    for kind, sent in stream.sent.items():
+        times = np.array(sent.times, np.int64)
+        if kind == "video":
+            times = times[np.array(sent.pictures, np.int64)]
+        expected = window.count(times)
+        decoded = heard.audio_frames if kind == "audio" else heard.video_frames
+        yield _Share(kind, min(100.0, 100 * decoded / expected) if expected else 100.0)
+
+
+def _doubts(seen: dict[str, list[_Share]]) -> Iterator[str]:
+    for observer in OBSERVERS:
+        for what in sorted({share.what for share in seen[observer]}):
+            theirs = _mean(seen[observer], what)
+            cheap = _mean(seen["header"], what)
+            if cheap is None and what in PAYLOAD_TYPES:
+                continue  # nobody to compare with
+            if abs((100.0 if cheap is None else cheap) - (theirs or 0.0)) > MOST_DIFFERENCE:
+                yield (
+                    f"a {observer} observer had {theirs:.1f} % of {what}, "
+                    f"header-only students {100.0 if cheap is None else cheap:.1f} %"
+                )
+
+
+def _mean(shares: Sequence[_Share], what: str) -> float | None:
+    values = [share.percent for share in shares if share.what == what]
+    return float(np.mean(values)) if values else None
