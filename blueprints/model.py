@@ -27,7 +27,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_LIMIT = re.compile(r"^(<=|>=|<|>)\s*(\d+(?:\.\d+)?)\s*(\S+)?$")
+_LIMIT = re.compile(r"^(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*(\S+)?$")
 
 
 class Limit(Model):

@@ -198,9 +198,12 @@ class Attendee:
             raise LabError(f"stream {stream} is not subscribed to", expected="subscribe first")
         return self._loop.run(listener.hear(seconds), timeout=seconds)
 
-    def unsubscribe(self, stream: str) -> None:
-        self._listeners.pop(stream, None)
-        self._loop.run(self.participant.unsubscribe(stream), timeout=ANSWER_TIMEOUT_S)
+    def unsubscribe(self, stream: str, *, listen_on: bool = False) -> None:
+        """Stop receiving; with ``listen_on`` `hear` tells whether anything comes all the same."""
+        if not listen_on:
+            self._listeners.pop(stream, None)
+        leaving = self.participant.unsubscribe(stream, listen_on=listen_on)
+        self._loop.run(leaving, timeout=ANSWER_TIMEOUT_S)
 
     def unpublish(self) -> None:
         self._loop.run(self.participant.unpublish(), timeout=ANSWER_TIMEOUT_S)

@@ -251,10 +251,15 @@ class Participant:
         await self._reconnect(stream, peer, offer, timeout)
         await listener.attach(peer)
 
-    async def unsubscribe(self, stream: str) -> None:
-        """Stop receiving a stream; the server does not mind when it was not received."""
+    async def unsubscribe(self, stream: str, *, listen_on: bool = False) -> None:
+        """Stop receiving a stream; the server does not mind when it was not received.
+
+        With ``listen_on`` our side of the media connection stays open, as a stubborn client's.
+        """
         owner = stream[stream.find("con_") :]
         await self._conversation.ask(self._core.unsubscribe_from_video(owner))
+        if listen_on:
+            return
         if listener := self._listeners.pop(stream, None):
             self._peers.pop(self._endpoint(stream), None)
             await listener.close()

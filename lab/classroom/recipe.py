@@ -30,11 +30,16 @@ MODULES = (
     "lab/classroom/embedded",
 )
 
+#: How long a lost socket may come back on the embedded lab, in seconds; the real server's 10 s
+#: would be waited for whenever a criterion looks at its end.
+RECONNECTION_S = 4
+
 # From the host account's home directory.
 _HOME = "classroom"
 _RUNTIME = f"{_HOME}/runtime"
 _CERTIFICATE = f"{_HOME}/server.pem"
 _KEY = f"{_HOME}/server-key.pem"
+_RECORDINGS = f"{_HOME}/recordings"
 _SECRET_FILE = f"{_HOME}/secret"
 _CDR = f"{_HOME}/cdr"
 
@@ -94,6 +99,7 @@ class EmbeddedClassroom(Recipe):
             "python3", "-m", "lab.classroom.embedded.backend",
             "--home", ".", "--listen", f"{address}:{port}",
             "--cert", _CERTIFICATE, "--key", _KEY, "--secret-file", _SECRET_FILE, "--cdr", _CDR,
+            "--recordings", _RECORDINGS, "--reconnection-s", str(RECONNECTION_S),
         ]  # fmt: skip
         if webhook := lab.inventory.systems[SYSTEM].webhook:
             argv += ["--webhook", webhook]

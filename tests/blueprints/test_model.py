@@ -108,7 +108,13 @@ def test_select_by_id_and_layer(blueprint: model.Blueprint) -> None:
 
 @pytest.mark.parametrize(
     ("text", "meets", "misses"),
-    [("<= 5 ms", 5, 5.1), (">= 2 s", 2, 1.9), ("< 1 %", 0.9, 1), ("> 0 count", 1, 0)],
+    [
+        ("<= 5 ms", 5, 5.1),
+        (">= 2 s", 2, 1.9),
+        ("< 1 %", 0.9, 1),
+        ("> 0 count", 1, 0),
+        ("<= -60 dB", -60, -59.9),
+    ],
 )
 def test_limits_compare(text: str, meets: float, misses: float) -> None:
     limit = Limit.parse(text)
