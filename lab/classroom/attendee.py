@@ -18,19 +18,27 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from lab.classroom.client import Participant
 from lab.classroom.conversation import ANSWER_TIMEOUT_S
 from lab.classroom.endpoint import JoinTiming
 from lab.classroom.listener import Listener
 from lab.classroom.media import Heard, PictureSource, ToneSource
-from lab.classroom.messages import RemoteParticipant
+from lab.classroom.messages import (
+    ParticipantEvicted,
+    ParticipantLeft,
+    ParticipantUnpublished,
+    RemoteParticipant,
+)
 from lab.classroom.token import Token
 from lab.errors import LabError, WaitTimeout
 
 T = TypeVar("T")
+Departure: TypeAlias = ParticipantLeft | ParticipantEvicted | ParticipantUnpublished
 
+#: How long what follows from a call at once may take (s).
+FOLLOWS_S = 3.0
 #: Beyond a call's own time-out; only a loop that hangs gets there.
 _GRACE_S = 5.0
 
@@ -223,6 +231,22 @@ class Attendee:
         """The first event of class ``kind`` since joining for which ``where`` is true."""
         waiting = self.participant.expect(kind, timeout=timeout, where=where)
         return self._loop.run(waiting, timeout=timeout)
+
+    def told_of(self, kind: type[Departure], connection: str, *, timeout: float = FOLLOWS_S) -> str:
+        """The reason that the server gave for what befell a connection: left, was evicted, or
+        publishes no more. Raises `WaitTimeout` when it told nothing of that kind."""
+        event = self.expect(
+            kind, timeout=timeout, where=lambda event: event.connection_id == connection
+        )
+        return event.reason
+
+    def history(self) -> tuple[object, ...]:
+        """All that the server has told since joining, in its order."""
+
+        async def look() -> tuple[object, ...]:
+            return self.participant.history
+
+        return self._loop.run(look(), timeout=ANSWER_TIMEOUT_S)
 
     def ended(self, *, timeout: float = 5.0) -> LabError:
         """Wait until the server has closed the socket; return how."""

@@ -97,6 +97,11 @@ class Participant:
         """The other participants now, by connection id, as far as the server has told."""
         return dict(self._core.others)
 
+    @property
+    def history(self) -> tuple[object, ...]:
+        """What the server has told since joining, in its order: the last thousand events."""
+        return tuple(self._conversation.events)
+
     async def leave(self, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
         """Leave the room, wait for the server to close the socket, end all media."""
         self._conversation.leaving()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.headers import build_authorization_basic
+from websockets.sync.client import connect
 
 from lab.classroom.errors import Disconnected
 from lab.classroom.signalling import PATH
+from lab.classroom.tls import trust_in_threads
 from lab.errors import SystemDown
 
 #: websockets writes frames, and with them tokens, at DEBUG; this logger never does.
@@ -51,3 +56,36 @@ def disconnected(what: str, closed: ConnectionClosed) -> Disconnected:
     """The error for a socket that has closed, by whichever side."""
     frame = closed.rcvd or closed.sent
     return Disconnected(what, frame.code if frame else None, frame.reason if frame else "")
+
+
+def handshake(
+    api: str,
+    *,
+    ca: Path | None = None,
+    credentials: tuple[str, str] | None = None,
+    timeout: float = 5.0,
+) -> int:
+    """Open and close a signalling socket; return the status: 101, or what refused it.
+
+    ``credentials`` are a user and a secret; none are needed, but wrong ones are 401. Raises
+    `SystemDown` when nobody answers within ``timeout`` (s).
+    """
+    url = socket_url(api)
+    headers = (
+        {} if credentials is None else {"Authorization": build_authorization_basic(*credentials)}
+    )
+    try:
+        with connect(
+            url,
+            ssl=trust_in_threads(ca),
+            proxy=None,
+            additional_headers=headers,
+            open_timeout=timeout,
+            close_timeout=2,
+            logger=WEBSOCKET_LOG,
+        ):
+            return HTTPStatus.SWITCHING_PROTOCOLS
+    except InvalidStatus as refused:
+        return refused.response.status_code
+    except (OSError, TimeoutError, WebSocketException) as error:
+        raise cannot_connect(url, error) from error

@@ -26,18 +26,9 @@ from lab.classroom.endpoint import (
 from lab.classroom.errors import SignallingRefused
 from lab.classroom.messages import Joined
 from lab.classroom.signalling_client import Answer, Call, Refusal, SignallingClientCore
-from lab.classroom.tls import trust
+from lab.classroom.tls import trust_in_threads
 from lab.classroom.token import Token, without_tokens
 from lab.errors import WaitTimeout
-
-
-def _context(ca: Path | None) -> ssl.SSLContext:
-    """TLS 1.2: the library reads and writes in two threads, and over TLS 1.3, where either
-    may have to do the other's work, one in 200 connections hung.
-    """
-    context = trust(ca)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 class SilentParticipant:
@@ -74,7 +65,7 @@ class SilentParticipant:
         url = socket_url(api)
         opening = connect(
             url,
-            ssl=ca if isinstance(ca, ssl.SSLContext) else _context(ca),
+            ssl=ca if isinstance(ca, ssl.SSLContext) else trust_in_threads(ca),
             proxy=None,
             compression=None,
             open_timeout=timeout,
