@@ -39,6 +39,7 @@ SYSTEMS = {
     "iec": ("api",),
     "tars": ("registry", "web"),
     "classroom": ("api",),
+    "clients": (),
     "cvb": (),
     "jenkins": ("web",),
 }

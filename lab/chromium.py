@@ -7,6 +7,9 @@ from pathlib import Path
 
 from lab.errors import ToolMissing
 
+#: Of Debian, as root.
+INSTALLED_BY = "apt-get install --no-install-recommends chromium"
+
 
 def chromium() -> Path:
     """The command chromium; raises `ToolMissing` with the line that installs it."""
@@ -15,6 +18,6 @@ def chromium() -> Path:
         raise ToolMissing(
             "there is no Chromium on this machine",
             expected="the command chromium",
-            advice="apt-get install --no-install-recommends chromium",
+            advice=INSTALLED_BY,
         )
     return Path(found)

@@ -159,6 +159,12 @@ def _probe_classroom(lab: Lab) -> None:
     probe(lab)
 
 
+def _probe_clients(lab: Lab) -> None:
+    from lab.clients.probe import probe
+
+    probe(lab)
+
+
 def _probe_jenkins(lab: Lab) -> None:
     from lab.jenkins.probe import probe
 
@@ -169,6 +175,7 @@ def _probe_jenkins(lab: Lab) -> None:
 PROBES: dict[str, Callable[[Lab], None]] = {
     "tars": _probe_tars,
     "classroom": _probe_classroom,
+    "clients": _probe_clients,
     "jenkins": _probe_jenkins,
 }
 

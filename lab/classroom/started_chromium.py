@@ -21,12 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lab import service
-from lab.chromium import chromium
+from lab.chromium import INSTALLED_BY, chromium
 from lab.classroom import client_pages
 from lab.classroom.cuttable import CuttableWay, cuttable_way
 from lab.classroom.probe import ENDPOINT, SYSTEM
 from lab.classroom.tls import trust
-from lab.errors import SystemDown
+from lab.errors import SystemDown, ToolMissing
 from lab.session import Lab
 from lab.wait import wait_for
 
@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
 #: Of a host account's home: what the recipe unpacked, and what a browser keeps while it runs.
-PAGES = "classroom-client/pages"
-_PROFILE = "classroom-client/profile"
+DIRECTORY = "classroom-client"
+PAGES = f"{DIRECTORY}/pages"
+_PROFILE = f"{DIRECTORY}/profile"
+#: Succeeds on a host that has one.
+HAS_CHROMIUM = ("sh", "-c", "command -v chromium")
 #: The service that a host's browser is.
 SERVICE = "classroom-client"
 
@@ -127,10 +130,16 @@ def here(playwright: Playwright, url: str, ca: Path | None) -> Iterator[Started]
 def on_host(playwright: Playwright, lab: Lab, name: str) -> Iterator[Started]:
     """The Chromium of host ``name`` for the lab's classroom, with the pages that lie there.
 
-    It has a profile of its own in the account's home, new each time. Raises `CommandFailed`,
-    `WaitTimeout` when it does not start, `SystemDown` as `here`.
+    It has a profile of its own in the account's home, new each time. Raises `ToolMissing`
+    without Chromium, `WaitTimeout` when it does not start, `SystemDown` as `here`.
     """
     host = lab.host(name)
+    if not host.run(HAS_CHROMIUM).ok:
+        raise ToolMissing(
+            f"there is no Chromium on {name}",
+            expected="the command chromium",
+            advice=f"{INSTALLED_BY}, as root there; or deploy clients with hosts.{name}.sudo: true",
+        )
     accepted = _accepted(lab.url(SYSTEM, ENDPOINT), lab.ca(SYSTEM))
     flags = (*_UNATTENDED, *_DEVICES, *_SMALL, accepted)
     argv = ["sh", "-c", _START, "sh", _PROFILE, *flags]

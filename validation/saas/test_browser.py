@@ -160,3 +160,16 @@ def test_a_students_page_does_not_publish(pages: Pages, evidence: Evidence) -> N
             assert "OPENVIDU_PERMISSION_DENIED" in str(refused), refused  # noqa: PT017 - one of two
         else:
             pytest.fail(f"it has published {stream}")
+
+
+@pytest.mark.criterion("SAAS-37")
+def test_the_students_machine_shows_the_teachers(lab: Lab, evidence: Evidence) -> None:
+    teachers, students = (lab.inventory.with_role(role)[0] for role in ("teacher", "student"))
+    with Lesson(lab) as lesson, Browser.on_machines(lab, (teachers, students)) as browsers:
+        stream = browsers[teachers].join("teacher", lesson.token(Role.PUBLISHER)).publish()
+        student = browsers[students].join("student", lesson.token(Role.SUBSCRIBER))
+        with evidence.judge("the teacher's first frame is on the student's machine in time"):
+            seen = student.sees(stream, timeout=PATIENCE_S)
+            assert seen.after_stream_ms is not None
+            first = evidence.measure("first_frame", seen.after_stream_ms, "ms", samples=1)
+            evidence.check(first)
