@@ -85,6 +85,22 @@ class Backend:
         finally:
             flag.unlink()
 
+    def memory_mib(self) -> float:
+        """What the process has in memory now (RSS)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def sockets(self) -> int:
+        """How many sockets the process has open."""
+        links = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return sum(
+            str(link.readlink()).startswith("socket:") for link in links if link.is_symlink()
+        )
+
+    def log(self) -> str:
+        """What the process has written until now."""
+        return (self.home / "log").read_text()
+
     def cpu_s(self) -> float:
         """User and system time that the process has used, in seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

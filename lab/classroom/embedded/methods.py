@@ -22,9 +22,9 @@ from lab.classroom.embedded.calls import (
     Thrown,
     as_text,
 )
-from lab.classroom.embedded.media import OfferRefused, Publication, Subscription
+from lab.classroom.embedded.media import OfferRefused, Publication
 from lab.classroom.embedded.model import Grant, Receiving, Session, random_id, stream_id
-from lab.classroom.embedded.rooms import EARLY_CANDIDATES, Candidate, Seat
+from lab.classroom.embedded.rooms import CANDIDATES, Candidate, Seat
 from lab.classroom.messages import (
     Joined,
     Published,
@@ -253,6 +253,7 @@ async def _reconnect_publisher(call: Call, former: Publication, stream: Stream, 
         publication.take_over(former)
     call.rooms.spawn(former.close())
     seat.publication = publication
+    seat.candidates.pop(seat.participant.id, None)
     seat.participant.stream = replace(stream, created_at=call.now_ms)
     call.answer(write(Published(publication.answer_sdp, stream.id, call.now_ms)))
 
@@ -295,17 +296,19 @@ async def on_ice_candidate(call: Call) -> None:
     endpoint, text, mid = (call.text(key) for key in ("endpointName", "candidate", "sdpMid"))
     candidate = Candidate(text, mid, call.number("sdpMLineIndex"))
     call.answer()
-    connection: Publication | Subscription | None
-    if endpoint == seat.participant.id:
-        connection = seat.publication
-        if connection is None and len(seat.early) < EARLY_CANDIDATES:
-            seat.early.append(candidate)
-    else:
-        connection = seat.subscriptions.get(endpoint)
-        if connection is None and call.rooms.seat_of(seat.session, endpoint) is not None:
-            seat.hasty_for.add(endpoint)
+    own = endpoint == seat.participant.id
+    if not own and call.rooms.seat_of(seat.session, endpoint) is None:
+        return  # nobody's
+    seat.candidates[endpoint] += 1
+    if seat.candidates[endpoint] > CANDIDATES:
+        return  # a flood, of which ICE would try each
+    connection = seat.publication if own else seat.subscriptions.get(endpoint)
     if connection is not None:
         call.rooms.spawn(connection.add_candidate(candidate.text, candidate.mid, candidate.index))
+    elif own:
+        seat.early.append(candidate)
+    else:
+        seat.hasty_for.add(endpoint)
 
 
 async def send_message(call: Call) -> None:

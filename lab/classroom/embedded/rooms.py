@@ -7,6 +7,7 @@ token has one winner. Announcements go into outboxes that keep the order of each
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,8 +27,8 @@ from lab.classroom.messages import (
 from lab.classroom.signalling import RECONNECTION_GRACE_S, Frame
 from lab.faultflags import FaultFlags
 
-#: Candidates that came before the offer; more than a browser ever has.
-EARLY_CANDIDATES = 50
+#: Candidates of one media connection that are heeded; more than a browser ever has.
+CANDIDATES = 50
 
 
 class Link(Protocol):
@@ -59,6 +60,8 @@ class Seat:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     #: Candidates for a publication that is not there yet.
     early: list[Candidate] = field(default_factory=list)
+    #: Candidates so far for each endpoint that it has: its own id's, or a sender's.
+    candidates: Counter[str] = field(default_factory=Counter)
     #: Senders for whom candidates came before receiveVideoFrom, which then fails once.
     hasty_for: set[str] = field(default_factory=set)
     #: How many streams it has published so far.
@@ -265,6 +268,7 @@ class Rooms:
         if reason is not None:
             self.journal.stopped(seat.session, seat.participant.id, sender_id, reason)
         seat.participant.receiving.pop(sender_id, None)
+        seat.candidates.pop(sender_id, None)
         subscription = seat.subscriptions.pop(sender_id, None)
         if subscription is not None:
             self.spawn(subscription.close())
@@ -281,6 +285,7 @@ class Rooms:
             self.spawn(seat.publication.close())
             seat.publication = None
         seat.early.clear()
+        seat.candidates.pop(connection_id, None)
 
     # -- the rest -----------------------------------------------------------------------
 

@@ -1,0 +1,259 @@
+"""Whoever sends nonsense, floods or does not read: the documented answer, or that peer alone goes.
+
+The backend's memory stays bounded, and nothing secret gets into its log.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
+
+from lab.classroom.embedded.methods import METHODS
+from lab.classroom.embedded.sockets import OUTBOX_CHARACTERS
+from lab.classroom.signalling import MAX_FRAME_CHARACTERS
+from lab.classroom.token import Role
+from lab.wait import wait_for
+from tests.classroom_backend.listening import HEADERS, telling_backend
+from tests.classroom_backend.people import Person, recorded_offer
+from tests.classroom_backend.running import SECRET, Backend, new_session_id, running_backend
+from tests.classroom_backend.sockets import Socket
+
+#: What the allocator may keep of a flood that is over, in MiB.
+SLACK_MIB = 12.0
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A backend of this module's own: its memory is measured."""
+    with running_backend(tmp_path_factory.mktemp("calm-host")) as backend:
+        yield backend
+
+
+@pytest.fixture
+def lesson(backend: Backend) -> Iterator[tuple[Person, Person, Person]]:
+    """A teacher, a student, and somebody else who has joined, too."""
+    session = new_session_id()
+    with backend.api() as api:
+        api.create_session(session)
+    people = teacher, student, other = Person(backend), Person(backend), Person(backend)
+    teacher.join(session, "MODERATOR")
+    student.join(session, "SUBSCRIBER")
+    other.join(session)
+    for person in people:
+        person.notices()
+    yield teacher, student, other
+    for person in people:
+        person.close()
+
+
+def rings(teacher: Person, student: Person) -> float:
+    """Seconds that a teacher's signal takes to the student."""
+    began = time.monotonic()
+    to = [student.connection_id]
+    message = {"to": to, "data": f"{began}", "type": "signal:bell"}
+    assert "error" not in teacher.call("sendMessage", message=json.dumps(message))
+    while True:
+        frame = student.next_frame()
+        if frame.get("params", {}).get("data") == f"{began}":
+            return time.monotonic() - began
+
+
+# -- nonsense ---------------------------------------------------------------------------
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+_JSON = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+_KEYS = st.sampled_from((
+    "token", "session", "secret", "platform", "metadata", "recorder", "sdpOffer", "sender",
+    "doLoopback", "hasAudio", "hasVideo", "typeOfVideo", "endpointName", "candidate", "sdpMid",
+    "sdpMLineIndex", "message", "streamId", "property", "newValue", "reason", "connectionId",
+    "stream", "sessionId", "interval", "filter",
+))  # fmt: skip
+_CALLS = st.fixed_dictionaries(
+    {"method": st.sampled_from((*METHODS, "joinRoom", "connect", "ping", "nothing"))},
+    optional={
+        "id": st.integers() | _SCALARS,
+        "params": st.dictionaries(_KEYS, _JSON | st.just("v=0\r\n"), max_size=12) | _JSON,
+        "jsonrpc": _SCALARS,
+    },
+)
+_TEXTS = (
+    st.text(max_size=200)
+    | _JSON.map(lambda value: json.dumps(value, ensure_ascii=False))
+    | _CALLS.map(json.dumps)
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(texts=st.lists(_TEXTS, max_size=12), joined=st.booleans())
+def test_no_text_ends_more_than_its_own_socket(
+    texts: list[str], joined: bool, backend: Backend
+) -> None:
+    """The backend's log is looked at for exceptions when it ends, too."""
+    session = new_session_id()
+    with backend.api() as api:
+        api.create_session(session)
+    with ExitStack() as open_:
+        witness, fuzzer = Person(backend), Person(backend)
+        open_.callback(witness.close)
+        open_.callback(fuzzer.close)
+        witness.join(session, "MODERATOR")
+        if joined:
+            fuzzer.join(session, "MODERATOR")
+        with suppress(ConnectionClosed):  # one of them may have been leaveRoom
+            for text in texts:
+                fuzzer.socket.send(text.encode("utf-8", "replace").decode())
+        assert fuzzer.socket.close_code(0.02) in {None, 1000}
+        assert witness.call("ping")["result"]["value"] == "pong"
+    assert "Traceback" not in backend.log()
+
+
+@settings(max_examples=20, deadline=None)
+@given(body=st.binary(max_size=400) | _JSON.map(lambda value: json.dumps(value).encode()))
+@pytest.mark.parametrize("path", ["/api/sessions", "/api/tokens", "/api/signal"])
+def test_no_body_is_too_much_for_rest(path: str, body: bytes, backend: Backend) -> None:
+    credentials = {"Authorization": "Basic T1BFTlZJRFVBUFA6TVlfU0VDUkVU"}
+    headers = {**credentials, "Content-Type": "application/json"}
+    answer = backend.ask("POST", path, headers, body.decode("latin-1"))
+    assert answer.status in {200, 400, 404, 406, 409}, answer.text
+    assert "Traceback" not in backend.log()
+
+
+# -- floods -----------------------------------------------------------------------------
+
+
+def test_a_flood_of_joins_is_refused_one_by_one(
+    backend: Backend, lesson: tuple[Person, Person, Person]
+) -> None:
+    teacher, student, _ = lesson
+    before = backend.memory_mib()
+    with Socket(backend) as stranger:
+        call = stranger.core.call("joinRoom", _bad_join())
+        for number in range(1500):
+            stranger.send(call.text.replace(f'"id":{call.id}', f'"id":{number}'))
+        assert rings(teacher, student) < 1
+        codes = [json.loads(stranger.receive())["error"]["code"] for _ in range(1500)]
+    assert set(codes) == {202}
+    assert backend.memory_mib() - before < SLACK_MIB
+
+
+def _bad_join() -> dict[str, Any]:
+    token = "wss://localhost?sessionId=nowhere&token=tok_0000000000000000&role=PUBLISHER"
+    return {
+        "token": token, "session": "nowhere", "platform": "", "metadata": "",
+        "secret": "", "recorder": False,
+    }  # fmt: skip
+
+
+def test_a_flood_of_sockets_leaves_nothing_behind(backend: Backend) -> None:
+    before, sockets = backend.memory_mib(), backend.sockets()
+    for _ in range(4):
+        with ExitStack() as open_:
+            for _ in range(25):
+                open_.enter_context(Socket(backend)).send("{}")
+    wait_for("the sockets are gone", lambda: backend.sockets() <= sockets, timeout=10)
+    assert backend.memory_mib() - before < SLACK_MIB
+
+
+def test_a_flood_of_candidates_goes_unheeded(
+    backend: Backend, lesson: tuple[Person, Person, Person]
+) -> None:
+    """Each is answered; ICE tries the first ones only, and the media goes on."""
+    teacher, student, other = lesson
+    stream = other.publish()
+    assert "sdpAnswer" in student.receive(other)["result"]
+    before, cpu = backend.memory_mib(), backend.cpu_s()
+    for number in range(1500):
+        endpoint = (other.connection_id, teacher.connection_id)[number % 2]
+        candidate = f"candidate:{number} 1 UDP 2015363327 127.0.0.1 {1024 + number} typ host"
+        answer = other.call(
+            "onIceCandidate",
+            endpointName=endpoint,
+            candidate=candidate,
+            sdpMid="0",
+            sdpMLineIndex=0,
+        )
+        assert answer["result"].keys() == {"sessionId"}
+    assert rings(teacher, student) < 1
+    assert backend.memory_mib() - before < SLACK_MIB
+    assert backend.cpu_s() - cpu < 5
+    assert other.stream_id == stream
+
+
+# -- slow readers -----------------------------------------------------------------------
+
+
+def test_a_slow_reader_is_dropped_and_costs_a_bounded_amount(
+    backend: Backend, lesson: tuple[Person, Person, Person]
+) -> None:
+    """40 MB for somebody who reads nothing: no more waits than an outbox may hold."""
+    teacher, student, _ = lesson
+    with backend.api() as api:
+        session = api.sessions()[0].id
+        token = api.create_token(session, Role.SUBSCRIBER)
+        before = backend.memory_mib()
+        with Socket(backend, compression=None) as sleeper:
+            sleeper.join(token)
+            assert sleeper.core.joined is not None
+            page = "z" * MAX_FRAME_CHARACTERS
+            for _ in range(40_000_000 // MAX_FRAME_CHARACTERS):
+                api.signal(session, "signal:page", page, to=[sleeper.core.joined.id])
+            assert rings(teacher, student) < 1
+            grown = backend.memory_mib() - before
+            assert grown < OUTBOX_CHARACTERS / 2**20 + SLACK_MIB
+            assert sleeper.close_code() == 1006
+
+
+def test_an_oversized_message_ends_its_own_socket(
+    backend: Backend, lesson: tuple[Person, Person, Person]
+) -> None:
+    """A message that inflates to 50 MB is not inflated to its end."""
+    teacher, student, other = lesson
+    before = backend.memory_mib()
+    other.socket.send("z" * 50_000_000)
+    with pytest.raises(ConnectionClosed) as end:
+        other.next_frame()
+    assert end.value.rcvd is not None
+    assert end.value.rcvd.code == 1009
+    assert rings(teacher, student) < 1
+    assert backend.memory_mib() - before < SLACK_MIB
+
+
+# -- secrets ----------------------------------------------------------------------------
+
+
+def test_nothing_secret_gets_into_the_log(tmp_path: Path) -> None:
+    """With webhooks that fail, refused joins, unreadable bodies and wrong credentials."""
+    with telling_backend(tmp_path) as (backend, _), backend.api() as api:
+        session = new_session_id()
+        api.create_session(session)
+        spent, unused = (api.create_token(session, Role.PUBLISHER) for _ in range(2))
+        person, late = Person(backend), Person(backend)
+        person.join_with(session, spent.url)
+        assert late.join_with(session, spent.url)["error"]["code"] == 401
+        late.socket.send(f'{{"method": "joinRoom", "params": "{unused.url}"')
+        late.call("joinRoom", token=[unused.url], session=session, secret=SECRET)
+        late.call("publishVideo", sdpOffer=recorded_offer("publishVideo"), hasAudio=unused.url)
+        backend.ask("POST", "/api/tokens", {"Authorization": f"Basic {SECRET}"}, unused.url)
+        person.call("leaveRoom")
+        late.close()
+        person.close()
+        wait_for("webhooks are lost", lambda: "is lost" in backend.log(), timeout=10)
+    log = backend.log()
+    secrets = [SECRET, *(header.partition(": ")[2] for header in HEADERS), "tok_", "ice-pwd"]
+    secrets.remove("yes")
+    assert [secret for secret in secrets if secret in log] == []
