@@ -16,6 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
+from lab.classroom.embedded import pauses
 from lab.classroom.embedded.journal import WebhookTarget
 from lab.classroom.embedded.model import AUTOSTOP_S, GARBAGE_INTERVAL_S, GARBAGE_THRESHOLD_S
 from lab.classroom.embedded.without_codecs import stand_in
@@ -42,6 +43,7 @@ async def _main(argv: list[str]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    pauses.arrange()
     await serve(settings, stop)
 
 

@@ -26,6 +26,7 @@ from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from av.frame import Frame
 
+from lab.classroom.embedded import pauses
 from lab.classroom.embedded.aiortc_inside import Outlet, ask_for_keyframe, payload_type, tap
 
 CODECS = {"audio": "audio/opus", "video": "video/VP8"}
@@ -114,6 +115,7 @@ class _Endpoint:
 
     async def close(self) -> None:
         await asyncio.wait_for(self.connection.close(), CLOSE_TIMEOUT_S)
+        pauses.ended()
 
 
 class _Line:
