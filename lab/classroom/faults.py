@@ -178,7 +178,7 @@ FAULTS = (
     ),
     Fault("classroom.change-untold", _ROLES, "nobody is told what a publisher changes"),
     Fault("classroom.picture-lost", _ROLES, "video packets are not forwarded; audio flows"),
-    Fault("classroom.keyframes-withheld", _ROLES, "publishers are never asked for a keyframe"),
+    Fault("classroom.keyframes-withheld", _ROLES, "key frames of video are not forwarded"),
     Fault(
         "classroom.restart-lost",
         _ROLES,
@@ -196,7 +196,7 @@ FAULTS = (
         "the end of a stream is announced, and its media flows on",
     ),
     Fault("classroom.unsubscribe-leaks", _ROLES, "who unsubscribes is served on"),
-    Fault("classroom.recording-cut", _ROLES, "0.3 s of each stream are recorded"),
+    Fault("classroom.recording-cut", _ROLES, "0.8 s of each stream are recorded"),
     Fault("classroom.recording-unchecked", _ROLES, "a session without anybody is recorded"),
     Fault("classroom.recordings-open", _ROLES, "recordings are served to who has no credentials"),
 )

@@ -105,6 +105,14 @@ class FrameReader:
         return max(at, 0.0)
 
 
+def begins_key_frame(payload: bytes) -> bool:
+    """Whether an RTP payload is the first of a VP8 key frame."""
+    try:
+        return picture_size(VpxPayloadDescriptor.parse(payload)[1]) is not None
+    except ValueError:
+        return False
+
+
 def picture_size(frame: bytes) -> tuple[int, int] | None:
     """Width and height that a VP8 key frame tells; None for any other frame."""
     if len(frame) < 10 or frame[0] & 1 or frame[3:6] != _VP8_START_CODE:

@@ -28,6 +28,7 @@ from av.frame import Frame
 
 from lab.classroom.embedded import pauses
 from lab.classroom.embedded.aiortc_inside import Outlet, ask_for_keyframe, payload_type, tap
+from lab.classroom.embedded.frames import begins_key_frame
 
 CODECS = {"audio": "audio/opus", "video": "video/VP8"}
 #: Timestamps count this often in a second.
@@ -153,7 +154,9 @@ class _Line:
         payload = packet.payload
         if self._is_audio:
             payload = self._spoilt(payload)
-        elif self._faults.picture_lost():
+        elif self._faults.picture_lost() or (
+            self._faults.keyframes_withheld() and begins_key_frame(payload)
+        ):
             return
         else:
             self._history[packet.sequence_number % HISTORY_PACKETS] = packet
@@ -184,7 +187,7 @@ class _Line:
 
     def keyframe(self) -> None:
         """Ask the publisher for a keyframe: at once, or when the last request has cooled."""
-        if self._is_audio or self._faults.keyframes_withheld():
+        if self._is_audio:
             return
         self._wanted = True
         if self._cooling is None:

@@ -23,7 +23,7 @@ from lab.classroom.messages import RecordingStarted, RecordingStopped
 from lab.classroom.token import Role
 
 #: How much of each stream is recorded when the fault classroom.recording-cut is on, in seconds.
-CUT_S = 0.3
+CUT_S = 0.8
 
 log = logging.getLogger("classroom")
 
