@@ -85,10 +85,18 @@ class Backend:
         finally:
             flag.unlink()
 
-    def memory_mib(self) -> float:
-        """What the process has in memory now (RSS)."""
+    @contextmanager
+    def grows_by_less_than(self, mib: float) -> Iterator[None]:
+        """Assert that the process never has so much more in memory (RSS) than it had before."""
+        before = self._memory_mib("VmRSS")
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # forget the highest so far
+        yield
+        grown = self._memory_mib("VmHWM") - before
+        assert grown < mib, f"{grown:.1f} MiB more than {before:.1f}"
+
+    def _memory_mib(self, key: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        return int(status.partition(f"{key}:")[2].split()[0]) / 1024
 
     def sockets(self) -> int:
         """How many sockets the process has open."""
