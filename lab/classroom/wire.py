@@ -26,13 +26,13 @@ class Malformed(LabError):
 def write(message: Any) -> dict[str, Any]:
     """A message as a JSON object; what is None or empty by default is left out."""
     found = {}
-    for spec in fields(message):
-        value = getattr(message, spec.name)
-        if value == spec.default and value in (None, ()):
+    for name, wire, _, default in _plan(type(message)):
+        value = getattr(message, name)
+        if value == default and value in (None, ()):
             continue
         if isinstance(value, tuple):
             value = [write(item) if is_dataclass(item) else item for item in value]
-        found[_wire_name(spec)] = value
+        found[wire] = value
     return found
 
 

@@ -290,8 +290,11 @@ class Rooms:
     # -- the rest -----------------------------------------------------------------------
 
     def _announce(self, seats: list[Seat], event: Event) -> None:
+        """Tell many; the notification is written once. A full classroom is told of each join."""
+        written = write_notification(event)
         for seat in seats:
-            seat.tell(event)
+            if seat.link is not None:
+                seat.link.send(written)
 
     def spawn(self, work: Awaitable[Any]) -> None:
         """Let ``work`` (of bounded duration) go on beside the signalling."""

@@ -80,7 +80,8 @@ class Outbox:
                     return
                 together = self._faults.active("classroom.slow-reader-blocks")
                 async with _ONE_FOR_ALL if together else nullcontext():
-                    await asyncio.wait_for(self._socket.send_str(item), WRITE_TIMEOUT_S)
+                    async with asyncio.timeout(WRITE_TIMEOUT_S):  # `wait_for` would make a task
+                        await self._socket.send_str(item)
                 self._characters -= len(item)
         except (OSError, TimeoutError):
             self._give_up()
