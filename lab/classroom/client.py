@@ -15,7 +15,14 @@ from lab.classroom.conversation import ANSWER_TIMEOUT_S, Conversation
 from lab.classroom.endpoint import JoinTiming
 from lab.classroom.listener import Listener
 from lab.classroom.media import PictureSource, ToneSource
-from lab.classroom.messages import IceCandidate, Joined, Published, Receiving, RemoteParticipant
+from lab.classroom.messages import (
+    IceCandidate,
+    Joined,
+    Published,
+    Receiving,
+    RemoteParticipant,
+    Reoffered,
+)
 from lab.classroom.peer import Peer
 from lab.classroom.token import Token
 from lab.errors import LabError
@@ -277,7 +284,7 @@ class Participant:
 
     async def _reconnect(self, stream: str, peer: Peer, offer: str, timeout: float) -> None:
         call = self._core.reconnect_stream(stream, offer)
-        answer: Receiving = await self._conversation.ask(call, timeout=timeout)
+        answer: Reoffered = await self._conversation.ask(call, timeout=timeout)
         await peer.accept(answer.sdp_answer, timeout=timeout)
 
     async def _bring_back_streams(self) -> None:

@@ -67,6 +67,11 @@ FAULTS = (
         "a session is read without its connections' platforms, roles and data",
     ),
     Fault(
+        "classroom.unjoined-told",
+        _ROLES,
+        "a session is told of when it is made, before anybody joins",
+    ),
+    Fault(
         "classroom.restart-numb",
         _ROLES,
         "a backend that starts makes no sessions",

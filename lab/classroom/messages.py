@@ -7,6 +7,7 @@ camel case. Times (``created_at``) are milliseconds since 1970.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, get_args
 
 from lab.classroom.signalling import Notification
@@ -68,7 +69,58 @@ class Receiving:
     sdp_answer: str
 
 
+@dataclass(frozen=True)
+class Reoffered:
+    """reconnectStream's result; ``id`` and ``created_at`` are there for its publisher."""
+
+    sdp_answer: str
+    id: str | None = None
+    created_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Pong:
+    """ping's result; ``session_id`` only if the ping named one."""
+
+    value: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """connect's result: ``value`` is "reconnection successful", or "OK" without a session."""
+
+    value: str
+    session_id: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The result of every other method: nothing but the rpc session's id."""
+
+    session_id: str = ""
+
+
 # -- notifications ----------------------------------------------------------------------
+
+
+class Reason(StrEnum):
+    """Why somebody left, was evicted or publishes no more, and why a recording ended."""
+
+    UNSUBSCRIBE = "unsubscribe"
+    UNPUBLISH = "unpublish"
+    DISCONNECT = "disconnect"
+    FORCE_UNPUBLISH_BY_USER = "forceUnpublishByUser"
+    FORCE_UNPUBLISH_BY_SERVER = "forceUnpublishByServer"
+    FORCE_DISCONNECT_BY_USER = "forceDisconnectByUser"
+    FORCE_DISCONNECT_BY_SERVER = "forceDisconnectByServer"
+    LAST_PARTICIPANT_LEFT = "lastParticipantLeft"
+    NETWORK_DISCONNECT = "networkDisconnect"
+    MEDIA_SERVER_DISCONNECT = "mediaServerDisconnect"
+    OPENVIDU_SERVER_STOPPED = "openviduServerStopped"
+    RECORDING_STOPPED_BY_SERVER = "recordingStoppedByServer"
+    AUTOMATIC_STOP = "automaticStop"
+    SESSION_CLOSED_BY_SERVER = "sessionClosedByServer"
 
 
 @dataclass(frozen=True)
@@ -88,6 +140,8 @@ class ParticipantPublished:
 
 @dataclass(frozen=True)
 class ParticipantUnpublished:
+    """``reason`` is one of `Reason`, as everywhere below but in a change of a property."""
+
     METHOD: ClassVar = "participantUnpublished"
     connection_id: str
     reason: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,13 +90,23 @@ class EmbeddedClassroom(Recipe):
 
     def steps(self, lab: Lab) -> list[Step]:
         host = _host(lab)
-        address, port = lab.address(SYSTEM, ENDPOINT)
-        state = lab.inventory.state
         secret = lab.secret(SYSTEM, SECRET)
-        if state is None or secret is None:
+        if lab.inventory.state is None or secret is None:
             raise ConfigError(
                 f"lab {lab.inventory.name} is not up: it has no CA or no secret for the classroom"
             )
+        address, _ = lab.address(SYSTEM, ENDPOINT)
+        return [
+            Install("bring the embedded classroom backend", host, _RUNTIME, runtime),
+            IssueCertificate("issue its certificate", host, lab.inventory.state, address),
+            Write("write its secret", host, _SECRET_FILE, secret.encode(), 0o600),
+            self.start(lab),
+            service.Answers("the classroom answers GET /config", host, probe, service=SYSTEM),
+        ]
+
+    def start(self, lab: Lab) -> Step:
+        """Start what is installed; it answers a little later."""
+        address, port = lab.address(SYSTEM, ENDPOINT)
         argv = [
             "python3", "-m", "lab.classroom.embedded.backend",
             "--home", ".", "--listen", f"{address}:{port}",
@@ -103,20 +115,31 @@ class EmbeddedClassroom(Recipe):
         ]  # fmt: skip
         if webhook := lab.inventory.systems[SYSTEM].webhook:
             argv += ["--webhook", webhook]
-        return [
-            Install("bring the embedded classroom backend", host, _RUNTIME, runtime),
-            IssueCertificate("issue its certificate", host, state, address),
-            Write("write its secret", host, _SECRET_FILE, secret.encode(), 0o600),
-            service.start(host, SYSTEM, argv, env={"PYTHONPATH": _RUNTIME}, runs_from=[_RUNTIME]),
-            service.Answers("the classroom answers GET /config", host, probe, service=SYSTEM),
-        ]
+        environment = {"PYTHONPATH": _RUNTIME}
+        return service.start(_host(lab), SYSTEM, argv, env=environment, runs_from=[_RUNTIME])
+
+    def stop(self, lab: Lab) -> Step:
+        return service.stop(_host(lab), SYSTEM)
 
     def removal(self, lab: Lab) -> list[Step]:
-        host = _host(lab)
         return [
-            service.stop(host, SYSTEM),
-            Command("remove the classroom's files", host, ["rm", "-rf", _HOME]),
+            self.stop(lab),
+            Command("remove the classroom's files", _host(lab), ["rm", "-rf", _HOME]),
         ]
+
+
+@contextmanager
+def backend_down(lab: Lab) -> Iterator[None]:
+    """The backend is down within the context, and started after it; nobody waits for it.
+
+    Only for a lab with the capability ``system-restart``; raises as its recipe's steps do.
+    """
+    backend = EmbeddedClassroom()
+    backend.stop(lab).execute(lab)
+    try:
+        yield
+    finally:
+        backend.start(lab).execute(lab)
 
 
 def _host(lab: Lab) -> str:

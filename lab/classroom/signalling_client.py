@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from lab.classroom.messages import (
+    Done,
     Event,
     Joined,
     ParticipantEvicted,
@@ -19,9 +20,12 @@ from lab.classroom.messages import (
     ParticipantLeft,
     ParticipantPublished,
     ParticipantUnpublished,
+    Pong,
     Published,
     Receiving,
     RemoteParticipant,
+    Reoffered,
+    Resumed,
     read_notification,
 )
 from lab.classroom.signalling import (
@@ -44,7 +48,9 @@ _RESULTS: dict[str, type[Any]] = {
     "joinRoom": Joined,
     "publishVideo": Published,
     "receiveVideoFrom": Receiving,
-    "reconnectStream": Receiving,
+    "reconnectStream": Reoffered,
+    "ping": Pong,
+    "connect": Resumed,
 }
 
 
@@ -59,7 +65,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A call succeeded. ``result`` is typed where `_RESULTS` has a class, else JSON."""
+    """A call succeeded. ``result`` is of the class in `_RESULTS`, `Done` for all others."""
 
     call: Call
     result: Any
@@ -88,10 +94,11 @@ class SignallingClientCore:
 
     ``others`` holds the other participants by connection id, kept up by what is received;
     ``joined`` is joinRoom's result once it came; ``evicted`` whether the server said that it
-    throws this participant out.
+    throws this participant out. ``ping_interval_ms`` is what its first ping will name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ping_interval_ms: int = PING_INTERVAL_MS) -> None:
+        self.ping_interval_ms = ping_interval_ms
         self.joined: Joined | None = None
         self.evicted = False
         self.others: dict[str, RemoteParticipant] = {}
@@ -110,15 +117,35 @@ class SignallingClientCore:
 
     def join_room(self, token: Token, *, metadata: str = "") -> Call:
         """Join with a token, once; ``metadata`` is the client's part, a text."""
+        return self._join(token.session, metadata, token=token.url)
+
+    def join_with_secret(
+        self, session: str, secret: str, *, metadata: str = "", recorder: bool = False
+    ) -> Call:
+        """Join a session that exists with the server's secret, as its recorder does.
+
+        A ``recorder`` is not announced to anybody, nor listed by REST.
+        """
+        return self._join(session, metadata, secret=secret, recorder=recorder)
+
+    def _join(
+        self,
+        session: str,
+        metadata: str,
+        *,
+        token: str = "",
+        secret: str = "",
+        recorder: bool = False,
+    ) -> Call:
         return self.call(
             "joinRoom",
             {
-                "token": token.url,
-                "session": token.session,
+                "token": token,
+                "session": session,
                 "platform": PLATFORM,
                 "metadata": metadata,
-                "secret": "",
-                "recorder": False,
+                "secret": secret,
+                "recorder": recorder,
             },
         )
 
@@ -205,6 +232,32 @@ class SignallingClientCore:
         """End somebody's stream (MODERATOR). For an unknown one the server never answers."""
         return self.call("forceUnpublish", {"streamId": stream})
 
+    # -- filters ------------------------------------------------------------------------
+
+    def apply_filter(self, stream: str, kind: str, options: Mapping[str, Any]) -> Call:
+        """Put a filter on a stream: our own, or anybody's for a MODERATOR.
+
+        401: not allowed by our token; 405: it has one already.
+        """
+        params = {"streamId": stream, "type": kind, "options": json.dumps(options)}
+        return self.call("applyFilter", params)
+
+    def exec_filter_method(self, stream: str, method: str, params: Mapping[str, Any]) -> Call:
+        """Call a method of a stream's filter. 406: it has none."""
+        sent = {"streamId": stream, "method": method, "params": json.dumps(params)}
+        return self.call("execFilterMethod", sent)
+
+    def remove_filter(self, stream: str) -> Call:
+        """Take a stream's filter off. 406: it has none."""
+        return self.call("removeFilter", {"streamId": stream})
+
+    def add_filter_event_listener(self, stream: str, event: str) -> Call:
+        """Be told of a filter's events, by `FilterEventDispatched`."""
+        return self.call("addFilterEventListener", {"streamId": stream, "eventType": event})
+
+    def remove_filter_event_listener(self, stream: str, event: str) -> Call:
+        return self.call("removeFilterEventListener", {"streamId": stream, "eventType": event})
+
     # -- another socket -----------------------------------------------------------------
 
     def reconnect(self) -> Call:
@@ -221,13 +274,13 @@ class SignallingClientCore:
     # -- heartbeat ----------------------------------------------------------------------
 
     def ping_due_in(self, now: float) -> float:
-        """Seconds until the next ping is due: 0 at once, then every `PING_INTERVAL_MS`."""
+        """Seconds until the next ping is due: 0 at once, then every interval."""
         return 0.0 if self._ping_due is None else max(0.0, self._ping_due - now)
 
     def ping(self, now: float) -> Call:
         """The ping that is due; the first names the interval, and only that counts."""
-        params = {"interval": PING_INTERVAL_MS} if self._ping_due is None else {}
-        self._ping_due = now + PING_INTERVAL_MS / 1000
+        params = {"interval": self.ping_interval_ms} if self._ping_due is None else {}
+        self._ping_due = now + self.ping_interval_ms / 1000
         return self.call("ping", params)
 
     # -- what comes in ------------------------------------------------------------------
@@ -238,8 +291,7 @@ class SignallingClientCore:
         match frame:
             case Result(id=number, value=value) if number in self._open:
                 call = self._open.pop(number)
-                kind = _RESULTS.get(call.method)
-                result = value if kind is None else read(kind, value, where=call.method)
+                result = read(_RESULTS.get(call.method, Done), value, where=call.method)
                 if isinstance(result, Joined):
                     self.joined = result
                     self.others |= {other.id: other for other in result.value}

@@ -23,8 +23,9 @@ from lab.classroom.endpoint import (
     disconnected,
     socket_url,
 )
-from lab.classroom.errors import SignallingRefused
+from lab.classroom.errors import Disconnected, SignallingRefused
 from lab.classroom.messages import Joined
+from lab.classroom.signalling import PING_INTERVAL_MS
 from lab.classroom.signalling_client import Answer, Call, Refusal, SignallingClientCore
 from lab.classroom.tls import trust_in_threads
 from lab.classroom.token import Token, without_tokens
@@ -38,12 +39,18 @@ class SilentParticipant:
     ``others`` counts the other participants.
     """
 
-    def __init__(self, socket: ClientConnection, closing: ExitStack, timeout: float) -> None:
+    def __init__(
+        self,
+        socket: ClientConnection,
+        closing: ExitStack,
+        core: SignallingClientCore,
+        timeout: float,
+    ) -> None:
         self.timing = JoinTiming(0, 0)
         self.connection_id = ""
         self._socket = socket
         self._closing = closing
-        self._core = SignallingClientCore()
+        self._core = core
         self._timeout = timeout
 
     @classmethod
@@ -54,9 +61,12 @@ class SilentParticipant:
         *,
         ca: Path | ssl.SSLContext | None = None,
         metadata: str = "",
+        ping_interval_ms: int = PING_INTERVAL_MS,
         timeout: float = 10.0,
     ) -> SilentParticipant:
         """Join with a token at the REST endpoint ``api``; ``timeout`` (s) is for each wait.
+
+        The server gives it up three ``ping_interval_ms`` after its last ping.
 
         ``ca`` may be a context made by `lab.classroom.tls.trust`, to make it once for many
         joins. Raises `SystemDown`, `SignallingRefused`, `WaitTimeout`, `Disconnected`.
@@ -79,10 +89,10 @@ class SilentParticipant:
             socket = closing.enter_context(opening)
         except (OSError, TimeoutError, WebSocketException) as error:
             raise cannot_connect(url, error) from error
-        participant = cls(socket, closing, timeout)
+        core = SignallingClientCore(ping_interval_ms=ping_interval_ms)
+        participant = cls(socket, closing, core, timeout)
         try:
             connected = time.monotonic() - started
-            core = participant._core
             participant._send(core.ping(time.monotonic()))  # unawaited, as the browser client's
             joined: Joined = participant._ask(core.join_room(token, metadata=metadata))
         except BaseException:
@@ -105,6 +115,19 @@ class SilentParticipant:
                 self._ask(self._core.ping(time.monotonic()))
                 continue
             self._take(min(left, due))
+
+    def until_closed(self, timeout: float) -> Disconnected:
+        """Neither ping nor say anything until the server closes the socket; return how.
+
+        Raises `WaitTimeout` when it has not within ``timeout`` (s).
+        """
+        end = time.monotonic() + timeout
+        try:
+            while (left := end - time.monotonic()) > 0:
+                self._take(left)
+        except Disconnected as closed:
+            return closed
+        raise WaitTimeout(f"the server did not close the socket within {timeout:g} s")
 
     def signal(self, kind: str, data: str = "") -> float:
         """Send a signal to everybody; return the seconds until the server's answer."""

@@ -59,3 +59,12 @@ def sequence(name: str, peer: str) -> list[tuple[str, Any]]:
         for entry in entries
         if entry["peer"] == peer and entry["dir"] in ("c2s", "s2c")
     ]
+
+
+def conversations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """``(sequence, peer, direction, frame)`` of all frames that are JSON objects, in order."""
+    for file in sorted((RECORDINGS / "signalling").glob("*.json")):
+        for entry in json.loads(file.read_text())["frames"]:
+            spoken = entry["dir"] in ("c2s", "s2c") and entry["peer"] != "rest"
+            if spoken and isinstance(entry["frame"], dict):
+                yield file.stem, entry["peer"], entry["dir"], entry["frame"]

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from lab.classroom.messages import Joined, write
+from lab.classroom.messages import Joined, Resumed, write
 from lab.classroom.signalling import Failure, Result, format_frame
 from tests.classroom.replay import TlsFiles
 
@@ -30,6 +30,9 @@ def good(call: dict[str, Any], socket: ServerConnection) -> None:
             socket.send(format_frame(Result(call["id"], {"value": "pong"})))
         case "joinRoom":
             socket.send(format_frame(Result(call["id"], write(JOINED))))
+        case "connect":
+            resumed = Resumed("reconnection successful", "rpc")
+            socket.send(format_frame(Result(call["id"], write(resumed))))
         case "leaveRoom":
             socket.send(format_frame(Result(call["id"], {"sessionId": "rpc"})))
             socket.close()

@@ -8,6 +8,7 @@ import pytest
 from blueprints.evidence import Evidence
 from lab.classroom.lesson import Lesson
 from lab.classroom.records import Happening, Record, read_cdr_event
+from lab.classroom.token import Role
 from lab.classroom.webhook import WebhookReceiver, receiver
 from lab.session import Lab
 from lab.wait import wait_for
@@ -131,3 +132,15 @@ def test_events_tell_why_it_ended(lab: Lab, evidence: Evidence) -> None:
                 (teacher.connection_id, "sessionClosedByServer"),
                 (None, "sessionClosedByServer"),
             }, f"the events tell {sorted({reason for _, reason in reasons})}"
+
+
+@pytest.mark.criterion("SAAS-83")
+def test_a_session_that_nobody_joined_makes_no_event(lab: Lab, evidence: Evidence) -> None:
+    with receiver(lab) as webhooks, Lesson(lab) as never_joined, Lesson(lab) as joined:
+        never_joined.token(Role.SUBSCRIBER)
+        never_joined.api.close_session(never_joined.session)
+        joined.student().leave()
+        with evidence.judge("a session that nobody ever joined makes no event"):
+            webhooks.wait_for(joined.session, over, timeout=ARRIVE_S)
+            told = [one.record.event for one in webhooks.deliveries(never_joined.session)]
+            assert told == [], f"the webhooks tell {told}"

@@ -9,6 +9,7 @@ from lab.classroom.messages import (
     ParticipantEvicted,
     ParticipantLeft,
     ParticipantUnpublished,
+    Reason,
 )
 from lab.classroom.signalling import Code
 from lab.classroom.token import Role
@@ -56,7 +57,7 @@ def test_a_moderator_evicts(lab: Lab, evidence: Evidence) -> None:
         with evidence.judge("the evicted and everybody else are told, and why"):
             for whom in (teacher, onlooker, student):
                 reason = whom.told_of(ParticipantEvicted, student.connection_id)
-                assert reason == "forceDisconnectByUser"
+                assert reason == Reason.FORCE_DISCONNECT_BY_USER
             student.ended()
             for whom in (teacher, onlooker):
                 order = [type(one) for one in whom.history() if isinstance(one, DEPARTURES)]
@@ -71,10 +72,8 @@ def test_rest_evicts(lab: Lab, evidence: Evidence) -> None:
         with evidence.judge("who is evicted by REST is disconnected, and everybody told why"):
             student.ended()
             for whom in (teacher, student):
-                assert (
-                    whom.told_of(ParticipantEvicted, student.connection_id)
-                    == "forceDisconnectByServer"
-                )
+                reason = whom.told_of(ParticipantEvicted, student.connection_id)
+                assert reason == Reason.FORCE_DISCONNECT_BY_SERVER
             listed = lesson.api.session(lesson.session).connections.content
             assert [one.connection_id for one in listed] == [teacher.connection_id]
 
@@ -87,10 +86,8 @@ def test_a_moderator_ends_a_stream(lab: Lab, evidence: Evidence) -> None:
         teacher.force_unpublish(stream)
         with evidence.judge("whose stream a moderator ends is told, and so are the others"):
             for whom in (teacher, publisher):
-                assert (
-                    whom.told_of(ParticipantUnpublished, publisher.connection_id)
-                    == "forceUnpublishByUser"
-                )
+                reason = whom.told_of(ParticipantUnpublished, publisher.connection_id)
+                assert reason == Reason.FORCE_UNPUBLISH_BY_USER
 
 
 @pytest.mark.criterion("SAAS-74")
@@ -100,10 +97,8 @@ def test_rest_ends_a_stream(lab: Lab, evidence: Evidence) -> None:
         lesson.api.unpublish(lesson.session, publisher.publish_tone())
         with evidence.judge("a stream that REST ends is gone, its publisher stays, all are told"):
             for whom in (student, publisher):
-                assert (
-                    whom.told_of(ParticipantUnpublished, publisher.connection_id)
-                    == "forceUnpublishByServer"
-                )
+                reason = whom.told_of(ParticipantUnpublished, publisher.connection_id)
+                assert reason == Reason.FORCE_UNPUBLISH_BY_SERVER
             listed = lesson.api.session(lesson.session).connections.content
             assert {one.connection_id: one.publishers for one in listed} == {
                 student.connection_id: (),

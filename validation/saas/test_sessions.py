@@ -8,7 +8,7 @@ from blueprints.evidence import Evidence
 from lab.classroom.attendee import FOLLOWS_S
 from lab.classroom.errors import RestRefused
 from lab.classroom.lesson import Lesson
-from lab.classroom.messages import ParticipantEvicted
+from lab.classroom.messages import ParticipantEvicted, Reason
 from lab.classroom.probe import api
 from lab.classroom.rest import ClassroomApi
 from lab.classroom.signalling_client import PLATFORM
@@ -60,7 +60,7 @@ def test_closing_a_session_sends_everybody_out(lab: Lab, evidence: Evidence) -> 
         with evidence.judge("who is in a session that is closed is told so, and disconnected"):
             for someone in everybody:
                 reason = someone.told_of(ParticipantEvicted, someone.connection_id)
-                assert reason == "sessionClosedByServer"
+                assert reason == Reason.SESSION_CLOSED_BY_SERVER
                 someone.ended()
 
 

@@ -170,11 +170,15 @@ class Journal:
         final = "lastParticipantLeft" if reason in _LEAVING else reason
         self._end((session.id,), Happening.SESSION_DESTROYED, final)
 
-    def joined(self, session: Session, participant: Participant) -> None:
-        """With the first one, the session is told of: of the moment when REST made it."""
+    def session_created(self, session: Session) -> None:
+        """Told once, when somebody joins (or earlier, for a fault)."""
         if (session.id,) not in self._begun:
             created = Record(session.id, session.created_at, event=Happening.SESSION_CREATED)
             self._begin((session.id,), created)
+
+    def joined(self, session: Session, participant: Participant) -> None:
+        """With the first one, the session is told of: of the moment when REST made it."""
+        self.session_created(session)
         record = Record(
             session.id,
             participant.created_at,

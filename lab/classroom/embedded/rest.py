@@ -180,6 +180,8 @@ class Rest:
             session = self.rooms.sessions.get(options.custom_session_id)
         if session is None:
             return answers.empty(409)
+        if faulty("classroom.unjoined-told"):
+            self.rooms.journal.session_created(session)
         return answers.value({"id": session.id, "createdAt": session.created_at})
 
     async def _list_sessions(self, request: web.Request) -> web.Response:
