@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import gevent
 from gevent.event import Event
-from locust import User, constant, task
+from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 
@@ -41,7 +41,6 @@ class LoadUser(User):
     """
 
     abstract = True
-    wait_time = constant(0)
     #: What Locust's own table and the log call the action.
     action: ClassVar[str]
     #: The plan when no engine gives one.
@@ -73,6 +72,10 @@ class LoadUser(User):
 
     def settle(self) -> None:
         """After an action that succeeded."""
+
+    def wait_time(self) -> float:
+        """Seconds between a user's answer and its next action, as Locust asks for them."""
+        return self.load.plan.think_s
 
     @task
     def turn(self) -> None:

@@ -23,9 +23,9 @@ class LoadPlan:
     """How hard to press, and for how long.
 
     ``users`` act beside each other. With ``interval_s`` each is to act every so many seconds,
-    whatever the answers take (an open loop); None: again as soon as it is answered (a closed
-    loop). ``arrival``: users take turns within the interval ("spread") or act all at the same
-    moment ("burst"). Measured is a window of ``window_s`` seconds that opens ``warm_up_s``
+    whatever the answers take (an open loop); None: again when it was answered (a closed loop)
+    and has thought for ``think_s`` seconds, if it is a user and no engine. ``arrival``: users
+    take turns within the interval ("spread") or act all at the same moment ("burst"). Measured is a window of ``window_s`` seconds that opens ``warm_up_s``
     after all users are there. ``timeout_s`` bounds each action. ``max_oversleep_us``: how
     late the generator itself may wake (99th percentile) before its figures mean nothing.
     ``window`` is how many actions a user has under way in a closed loop; engines whose users
@@ -39,6 +39,7 @@ class LoadPlan:
     window_s: float
     warm_up_s: float = 1.0
     interval_s: float | None = None
+    think_s: float = 0.0
     arrival: Literal["spread", "burst"] = "spread"
     timeout_s: float = 3.0
     max_oversleep_us: float = 10_000.0

@@ -43,6 +43,10 @@ def rpc(
     steps: Annotated[
         str | None, typer.Option(help="One window at each of these rates: 500,1000,2000.")
     ] = None,
+    think: Annotated[
+        float | None,
+        typer.Option(min=0, help="users: seconds between an answer and the next call; no rate."),
+    ] = None,
     no_delay: Annotated[
         bool, typer.Option("--no-delay/--delay", help="TCP_NODELAY on the generator's side.")
     ] = True,
@@ -81,6 +85,7 @@ def rpc(
             no_delay=no_delay,
             max_late_us=max_late,
             steps=steps,
+            think=think,
         ),
         baseline=baseline,
         out=out,

@@ -60,6 +60,7 @@ class Asked:
     no_delay: bool
     max_late_us: float
     steps: str | None = None
+    think: float | None = None
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -71,12 +72,13 @@ class Asked:
     @property
     def plan(self) -> LoadPlan:
         """One window at the rate that was asked for."""
-        closed = self.engine == "windowed"
+        closed = self.engine == "windowed" or self.think is not None
         return LoadPlan(
             users=self.connections,
             window_s=self.seconds,
             interval_s=None if closed else self.connections / self.rate,
-            window=self.window if closed else 1,
+            think_s=self.think or 0.0,
+            window=self.window if self.engine == "windowed" else 1,
             max_oversleep_us=self.max_late_us,
             no_delay=self.no_delay,
         )
@@ -113,6 +115,8 @@ def rpc(
     objectives = asked.objectives
     if asked.knee is not None and (asked.engine == "windowed" or not objectives):
         raise ConfigError("--knee needs an engine with a rate (open, users) and an --slo")
+    if asked.think is not None and (asked.engine != "users" or asked.steps or asked.knee):
+        raise ConfigError("--think is for --engine users: each thinks, and no rate is offered")
     if asked.steps is not None and (asked.engine == "windowed" or asked.knee is not None):
         raise ConfigError("--steps needs an engine with a rate (open, users), and no --knee")
     rates = None if asked.knee is None else asked.rates

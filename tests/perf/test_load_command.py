@@ -67,6 +67,24 @@ def test_steps_are_rates_and_no_knee(tmp_path: Path, options: tuple[str, ...]) -
     assert "--steps needs an engine with a rate" in done.stderr
 
 
+def test_users_think_between_an_answer_and_the_next_call(tmp_path: Path) -> None:
+    with tars() as registry:
+        done = load(
+            registry, "--engine", "users", "--think", "0.25", "--seconds", "2", "--repeat", "1",
+            "--connections", "2", "--out", "thinking", "--json", cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [window] = Study.from_json(json.loads(done.stdout)).windows
+    assert 8 <= window.began <= 16
+    assert window.plan.offered_rate is None
+
+
+def test_only_users_think(tmp_path: Path) -> None:
+    done = load("tcp://127.0.0.4:9", "--engine", "open", "--think", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--think is for --engine users" in done.stderr
+
+
 def test_generators_beside_each_other_make_one_window(tmp_path: Path) -> None:
     with tars() as registry:
         done = load(
