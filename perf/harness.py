@@ -73,6 +73,11 @@ class LoadUser(User):
     def settle(self) -> None:
         """After an action that succeeded."""
 
+    @staticmethod
+    def code_of(_error: Exception | None) -> int | None:
+        """The code of an answer, where the system has such: see `perf.observer.CodeOf`."""
+        return None
+
     def wait_time(self) -> float:
         """Seconds between a user's answer and its next action, as Locust asks for them."""
         return self.load.plan.think_s
@@ -93,7 +98,7 @@ class Load(LocustLoad):
 
     def __init__(self, user: type[LoadUser], environment: Environment) -> None:
         super().__init__(environment, _plan(user, environment), user.arranged)
-        self.observer = Observer(self._tell_locust if is_by_itself() else None)
+        self.observer = Observer(self._tell_locust if is_by_itself() else None, user.code_of)
         # Locust's tables stay empty when it is not told of the actions.
         logging.getLogger("locust.stats_logger").disabled = not is_by_itself()
         happens: Any = environment.events
@@ -181,6 +186,7 @@ class Load(LocustLoad):
             failures=self.observer.failures,
             generator=health,
             series=self.observer.series,
+            returns=dict(self.observer.returns),
         )
 
     def _tell_locust(self, latency_us: float, error: Exception | None) -> None:

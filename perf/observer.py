@@ -25,6 +25,10 @@ _BATCH = 10_000
 #: Told of every action, counted or not: its latency (us), and its error or None.
 Listener = Callable[[float, Exception | None], None]
 
+#: The code with which a system answered an action, from its error, None when it succeeded;
+#: None where the system gave no answer, or none with a code.
+CodeOf = Callable[[Exception | None], int | None]
+
 
 class Observer:
     """Counts the actions that begin between `open` and `close`, whenever they end.
@@ -34,10 +38,13 @@ class Observer:
     For users that take turns in one thread (greenlets, one loop).
     """
 
-    def __init__(self, listener: Listener | None = None) -> None:
+    def __init__(self, listener: Listener | None = None, code_of: CodeOf = lambda _: None) -> None:
         self.in_flight = 0
         self.succeeded_in_window = 0
+        #: Counted answers by their code, good and bad.
+        self.returns: Counter[int] = Counter()
         self._listener = listener
+        self._code_of = code_of
         self._latencies = Histogram()
         self._batch = array("d")
         self._failures: Counter[str] = Counter()
@@ -88,6 +95,7 @@ class Observer:
         except (LabError, OSError) as error:
             if counted:
                 self._fail(reason(error))
+                self._count_code(error)
             self._tell(since, error)
             return False
         except BaseException:
@@ -102,6 +110,7 @@ class Observer:
         if counted:
             ended = time.perf_counter()
             self._batch.append((ended - since) * 1e6)
+            self._count_code(None)
             self.succeeded_in_window += self._open
             if self._seconds is not None and self._open:
                 self._seconds.succeeded(ended, (ended - since) * 1e6)
@@ -131,6 +140,11 @@ class Observer:
             self._seconds.failed(time.perf_counter())
         known = why in self._failures or len(self._failures) < MAX_REASONS
         self._failures[why if known else OTHER] += 1
+
+    def _count_code(self, error: Exception | None) -> None:
+        code = self._code_of(error)
+        if code is not None:
+            self.returns[code] += 1
 
     def _flush(self) -> None:
         if self._batch:

@@ -18,6 +18,7 @@ from lab.errors import LabError
 from lab.tars.body import encode_body
 from lab.tars.client import Address, TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, ECHO_STRING, Echo, Value
+from lab.tars.errors import CallFailed
 from perf.echo_target import echo_addresses
 from perf.engines.call import TEXT
 from perf.harness import LoadUser, load_with
@@ -53,6 +54,12 @@ class Caller(LoadUser):
     @contextmanager
     def arranged(cls, host: str | None, plan: LoadPlan) -> Iterator[Endpoints]:
         yield Endpoints(echo_addresses(host, plan.timeout_s))
+
+    @staticmethod
+    def code_of(error: Exception | None) -> int | None:
+        if error is None:
+            return 0
+        return error.code if isinstance(error, CallFailed) else None
 
     def act(self) -> None:
         answer = self._echo.echo(ECHO_STRING, TEXT)

@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.tars.body import encode_body
 from lab.tars.echo_client import ECHO_OBJECT, Echoed
 from lab.tars.embedded.servants import Call, Dropped
+from lab.tars.serving import Refusal
 from perf import run
 from perf.load import LoadPlan, LoadResult
 from perf.locust_engine import PERF, LocustEngine
@@ -43,6 +44,7 @@ def test_calls_are_timed_in_microseconds() -> None:
     assert 10 < result.latencies.percentile(50) < 50_000
     assert result.conditions.body_bytes == 18
     assert result.conditions.connections == 10
+    assert result.returns == {0: result.succeeded}
     assert "tarsio" in result.conditions.versions
     assert LoadResult.from_json(result.to_json()) == result
 
@@ -80,6 +82,15 @@ def test_an_altered_echo_is_a_failure_that_says_what_came() -> None:
     assert result.succeeded == 0
     [reason] = result.failures
     assert "the echo is not what was sent; found: 'another'" in reason
+
+
+def test_refusals_are_counted_by_their_iret() -> None:
+    def overloaded(_call: Call) -> bytes:
+        raise Refusal(-9, "too busy")
+
+    with tars(overloaded) as registry:
+        result = rpc(registry).run(PLAN)
+    assert result.returns == {-9: result.failed}
 
 
 def test_an_echo_that_is_never_answered_ends_in_time_and_fails_the_criterion() -> None:
