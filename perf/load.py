@@ -27,8 +27,8 @@ class LoadPlan:
     and has thought for ``think_s`` seconds, if it is a user and no engine. ``arrival``: users
     take turns within the interval ("spread") or act all at the same moment ("burst"). Measured
     is a window of ``window_s`` seconds that opens ``warm_up_s`` after all users are there.
-    ``timeout_s`` bounds each action. ``max_oversleep_us``: how
-    late the generator itself may wake (99th percentile) before its figures mean nothing.
+    ``timeout_s`` bounds each action. ``max_oversleep_us``: how late the generator itself may
+    wake (99th percentile) before its figures mean nothing.
     ``window`` is how many actions a user has under way in a closed loop; engines whose users
     wait for each answer have one. ``no_delay``: whether the engines' own connections have
     TCP_NODELAY on; that of users is their client's. ``ramp_s``: the users come evenly over so
@@ -112,7 +112,7 @@ class LoadResult:
     began where nothing but the generator held it up (see `perf.pace`). ``failures`` counts
     the others by reason; an action that was still unanswered at the end is one of them.
     ``succeeded_in_window`` are successes that were complete before the window closed.
-    ``returns`` counts the answers by iRet, good and bad; empty where the system or the engine has none.
+    ``returns`` counts the answers by iRet, good and bad; empty where there is none.
     ``media`` is what the users of a classroom had of it; ``doubts`` are what the generator has
     found that speaks against its own figures.
     """
