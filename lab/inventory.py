@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 from blueprints.config import Document, Model
 from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
+from lab.classroom.installation import OpenViduInstall
 from lab.jenkins.installation import JenkinsInstall
 from lab.references import Reference
 from lab.tars.installation import ABSENT, OPTIONAL_SERVERS, TarsInstall
@@ -59,7 +60,8 @@ class SystemEntry(Model):
     which jobs it has (`jobs/definitions/site.yaml` is one).
     Of an embedded Tars: ``placement``, the role that each of its optional servers runs on, or
     ``none``. ``platform``: what a real lab's Tars is installed from.
-    Of a classroom: ``webhook``, the URL on this machine that it posts its events to.
+    Of a classroom: ``webhook``, the URL on this machine that it posts its events to; ``openvidu``,
+    what a real lab's is installed from.
     """
 
     adopted: bool = False
@@ -71,6 +73,7 @@ class SystemEntry(Model):
     placement: dict[str, str] = Field(default_factory=dict)
     platform: TarsInstall | None = None
     webhook: str | None = Field(default=None, pattern=r"^http://[^/@\s]+:\d+/\S*$")
+    openvidu: OpenViduInstall | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -125,7 +128,8 @@ class Inventory(Model):
                 for endpoint in SYSTEMS[name]
                 if endpoint not in system.endpoints
             ]
-        return open_ends + self._missing_for_jenkins() + self._missing_for_tars()
+        open_ends += self._missing_for_jenkins()
+        return open_ends + self._missing_for_tars() + self._missing_for_classroom()
 
     def _missing_for_jenkins(self) -> list[str]:
         """What a Jenkins lacks: its jobs' file, and what the suite would have to install."""
@@ -169,6 +173,25 @@ class Inventory(Model):
             for role in ("tars-master", "tars-agent")
             if not self.with_role(role)
         ]
+        return open_ends
+
+    def _missing_for_classroom(self) -> list[str]:
+        """What a classroom lacks that the suite would have to install."""
+        system = self.systems.get("classroom")
+        if system is None or system.adopted or self.kind != "real":
+            return []
+        open_ends = []
+        if system.openvidu is None:
+            open_ends.append(
+                "systems.classroom.openvidu: certificate and key of the OpenVidu to install "
+                "(docs/classroom.md has an example); or adopted: true for one that is there"
+            )
+        if "api" not in system.secrets:
+            open_ends.append(
+                "systems.classroom.secrets.api: OPENVIDU_SECRET, as file:PATH or env:NAME"
+            )
+        if not self.with_role("tars-agent"):
+            open_ends.append("hosts: one with the role tars-agent, for OpenVidu to run on")
         return open_ends
 
     def require_complete(self) -> None:
@@ -224,6 +247,8 @@ def _check_names(document: Document, inventory: Inventory) -> None:
             check("optional server", server, OPTIONAL_SERVERS, *at)
             check("role", role, (*ROLES, ABSENT), *at)
         _check_tars(document, inventory, name)
+        if system.openvidu is not None:
+            _check_installed(document, inventory, name, "openvidu", of="classroom")
     if inventory.kind == "embedded":
         for name, host in inventory.hosts.items():
             if host.address and not ipaddress.ip_address(host.address).is_loopback:
@@ -235,6 +260,18 @@ def _check_names(document: Document, inventory: Inventory) -> None:
                 )
 
 
+def _check_installed(
+    document: Document, inventory: Inventory, name: str, field: str, *, of: str
+) -> None:
+    if name != of or inventory.kind != "real" or inventory.systems[name].adopted:
+        raise document.error(
+            "systems",
+            name,
+            field,
+            says=f"only a real lab's {of} that is not adopted is installed like this",
+        )
+
+
 def _check_jobs_and_installation(document: Document, inventory: Inventory, name: str) -> None:
     system = inventory.systems[name]
     if system.site is not None and name != "jenkins":
@@ -242,10 +279,7 @@ def _check_jobs_and_installation(document: Document, inventory: Inventory, name:
     if system.install is None:
         return
     at = ("systems", name, "install")
-    if name != "jenkins" or inventory.kind != "real" or system.adopted:
-        raise document.error(
-            *at, says="only a real lab's Jenkins that is not adopted is installed like this"
-        )
+    _check_installed(document, inventory, name, "install", of="jenkins")
     for host in system.install.agents:
         if host not in inventory.hosts:
             raise document.error(
@@ -262,10 +296,7 @@ def _check_tars(document: Document, inventory: Inventory, name: str) -> None:
     if system.platform is None:
         return
     at = ("systems", name, "platform")
-    if name != "tars" or inventory.kind != "real" or system.adopted:
-        raise document.error(
-            *at, says="only a real lab's Tars that is not adopted is installed like this"
-        )
+    _check_installed(document, inventory, name, "platform", of="tars")
     for host in system.platform.interfaces:
         if host not in inventory.hosts:
             raise document.error(

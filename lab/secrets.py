@@ -133,8 +133,8 @@ def learn(inventory: Inventory) -> None:
     references = [account.key for host in inventory.hosts.values() for account in host.accounts]
     for system in inventory.systems.values():
         references += system.secrets.values()
-        references += system.install.references() if system.install else ()
-        references += system.platform.references() if system.platform else ()
+        for installed in (system.install, system.platform, system.openvidu):
+            references += installed.references() if installed else ()
     for reference in references:
         if reference is not None and not reference.startswith("agent:"):
             try:

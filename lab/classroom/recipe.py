@@ -9,6 +9,7 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import service
+from lab.classroom.installed import InstalledClassroom
 from lab.classroom.probe import ENDPOINT, SECRET, SYSTEM, probe
 from lab.payload import python_runtime
 from lab.recipe import Command, Install, Recipe, Step, Write
@@ -50,8 +51,11 @@ def recipe(lab: Lab) -> Recipe:
     """The recipe for this kind of lab; raises `ConfigError` where there is none."""
     if lab.inventory.kind == "embedded":
         return EmbeddedClassroom()
+    if lab.inventory.kind == "real" and lab.inventory.systems[SYSTEM].openvidu:
+        return InstalledClassroom()
     raise ConfigError(
-        f"the suite does not deploy the classroom on a {lab.inventory.kind} lab: say "
+        f"the suite cannot deploy the classroom on this {lab.inventory.kind} lab: say what it is "
+        f"installed from in systems.{SYSTEM}.openvidu (real labs; docs/classroom.md), or "
         f"systems.{SYSTEM}.adopted: true, with its endpoint and secret, to use one that is there"
     )
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from blueprints.config import Model
+from lab.images import ENGINE, Image
 from lab.references import Reference
 
 #: The framework's servers that services work without, each with its objects' last names.
@@ -19,21 +17,6 @@ OPTIONAL_SERVERS = {
 }
 #: In a placement: leave the server out.
 ABSENT = "none"
-
-#: A repository's parts, then a tag or a digest; what has neither is another image each day.
-_IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._:/-]*(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})")
-
-
-def _check_image(value: str) -> str:
-    name = value.rpartition("/")[2]
-    if not _IMAGE.fullmatch(value) or not (":" in name or "@" in value):
-        raise ValueError("an image reads REPOSITORY:TAG or REPOSITORY@sha256:…")
-    if name.endswith(":latest"):
-        raise ValueError("the tag latest is another image each day: name a version or a digest")
-    return value
-
-
-Image = Annotated[str, AfterValidator(_check_image)]
 
 
 class Database(Model):
@@ -69,7 +52,7 @@ class TarsInstall(Model):
     framework: Image
     node: Image
     database: Database
-    engine: str = Field(default="docker", pattern=r"^(/\S+|[^/\s]+)$")
+    engine: str = Field(default="docker", pattern=ENGINE)
     interface: str = "eth0"
     interfaces: dict[str, str] = Field(default_factory=dict)
     directory: str = Field(default="/data", pattern=r"^/[^:\s]*$")

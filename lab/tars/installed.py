@@ -3,21 +3,22 @@
 Sources: TarsDocs ``installation/docker.md`` (framework and MySQL: MYSQL_HOST, MYSQL_PORT,
 MYSQL_USER, MYSQL_ROOT_PASSWORD, REBUILD, SLAVE, INET; data at /data/tars) and
 ``installation/node.md`` (node: INET, WEB_HOST; the host's own network, so that name look-ups
-give addresses that other hosts reach). All is inspected before it is changed: a container that
-runs from the same image, options and secrets is left alone.
+give addresses that other hosts reach).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from blueprints.errors import ConfigError
 from lab import secrets
-from lab.errors import SystemDown
+from lab.containers import (
+    Container,
+    EngineThere,
+    RunContainer,
+    environment_file,
+    private_directory,
+    pull,
+    remove,
+)
 from lab.recipe import Await, Command, Recipe, Step, Write
 from lab.session import Lab
 from lab.tars.client import TarsClient
@@ -29,109 +30,13 @@ from lab.tars.web import Calls
 
 MASTER_ROLE, AGENT_ROLE, DC_ROLE = "tars-master", "tars-agent", "dc"
 
-#: Seconds: for an image to arrive, for a first start with its database, for nodes to register.
-PULL_S = 900.0
+#: Seconds: for a first start with its database, for nodes to register.
 START_S = 300.0
 NODES_S = 120.0
-#: What a container engine may need for a command.
-_ENGINE_S = 120.0
 
 DATABASE, FRAMEWORK, NODE = "tars-mysql", "tars-framework", "tars-node"
-#: The label by which a container is known again.
-_LABEL = "iec4.made-from"
 #: Environment files, from the account's home directory.
 _SECRETS = "iec4-tars"
-
-# Exit status 0: the container runs, was made from this, and after its secrets were written.
-_CURRENT = """
-engine=$1 name=$2 made_from=$3 secrets=$4
-[ "$("$engine" inspect -f '{{.State.Running}} {{index .Config.Labels "iec4.made-from"}}' "$name" \
-    2>/dev/null)" = "true $made_from" ] || exit 1
-[ -z "$secrets" ] && exit 0
-made=$("$engine" inspect -f '{{.Created}}' "$name") || exit 1
-[ "$(date -d "$made" +%s)" -ge "$(stat -c %Y "$secrets")" ]
-"""
-# Whatever has the name goes, its data stays; then it is made anew.
-_MAKE = """
-engine=$1 name=$2; shift 2
-if "$engine" inspect "$name" >/dev/null 2>&1; then "$engine" rm -f "$name" >/dev/null || exit; fi
-exec "$engine" run -d --name "$name" "$@"
-"""
-_GONE = 'if "$1" inspect "$2" >/dev/null 2>&1; then exec "$1" rm -f "$2"; fi'
-
-
-@dataclass(frozen=True)
-class EngineThere(Step):
-    """Look for the container engine; nothing is installed."""
-
-    engine: str
-
-    def execute(self, lab: Lab) -> str:
-        found = lab.host(self.host).run(
-            [self.engine, "version", "--format", "{{.Server.Version}}"], timeout=_ENGINE_S
-        )
-        if not found.ok:
-            raise SystemDown(
-                f"{self.host} has no container engine that the suite's account may use",
-                found=found.last_line,
-                expected=f"an answer of {self.engine} version",
-                advice="install it, and let the account use it (for docker: the group docker)",
-            )
-        return "unchanged"
-
-    def describe(self) -> str:
-        return f"{self.engine} version answers"
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container on the host's own network, restarted with the engine.
-
-    ``environment`` holds nothing secret; ``volumes``: directory on the host → in the container.
-    """
-
-    name: str
-    image: str
-    environment: Mapping[str, str]
-    volumes: Mapping[str, str]
-    secrets: str | None = None
-
-    def options(self) -> list[str]:
-        """The arguments of ``run`` after the name, the image last."""
-        options = ["--net=host", "--restart=always"]
-        for name, value in self.environment.items():
-            options += ["-e", f"{name}={value}"]
-        if self.secrets is not None:
-            options += ["--env-file", self.secrets]
-        for outside, inside in {**self.volumes, "/etc/localtime": "/etc/localtime:ro"}.items():
-            options += ["-v", f"{outside}:{inside}"]
-        digest = hashlib.sha256(json.dumps([*options, self.image]).encode()).hexdigest()
-        return [*options, "--label", f"{_LABEL}={digest}", self.image]
-
-    @property
-    def made_from(self) -> str:
-        return self.options()[-2].partition("=")[2]
-
-
-@dataclass(frozen=True)
-class RunContainer(Step):
-    """Have a container run as it is described."""
-
-    engine: str
-    container: Container
-
-    def execute(self, lab: Lab) -> str:
-        host, it = lab.host(self.host), self.container
-        current = [_CURRENT, "sh", self.engine, it.name, it.made_from, it.secrets or ""]
-        if host.run(["sh", "-c", *current], timeout=_ENGINE_S).ok:
-            return "unchanged"
-        make = ["sh", "-c", _MAKE, "sh", self.engine, it.name, *it.options()]
-        host.run(make, timeout=_ENGINE_S).check(advice=f"see {self.engine} logs {it.name}")
-        return "done"
-
-    def describe(self) -> str:
-        argv = [self.engine, "run", "-d", "--name", self.container.name]
-        return shlex.join([*argv, *self.container.options()])
 
 
 class InstalledTars(Recipe):
@@ -153,7 +58,7 @@ class InstalledTars(Recipe):
             EngineThere("look for the container engine", host, install.engine) for host in images
         ]
         for host, wanted in images.items():
-            steps += [_pull(install.engine, host, image) for image in wanted]
+            steps += [pull(install.engine, host, image) for image in wanted]
         steps += self._framework(lab, install, master)
         for host in nodes:
             container = Container(
@@ -185,17 +90,14 @@ class InstalledTars(Recipe):
         database, engine = install.database, install.engine
         file = f"{_SECRETS}/database"
         steps: list[Step] = [
-            Command(
-                "keep its secrets to itself",
-                master,
-                ["install", "-d", "-m", "700", _SECRETS],
-                unless=["sh", "-c", '[ "$(stat -c %a "$1")" = 700 ]', "sh", _SECRETS],
-            ),
+            private_directory(master, _SECRETS),
             Write(
                 "write the database's password",
                 master,
                 file,
-                lambda: _environment({"MYSQL_ROOT_PASSWORD": secrets.resolve(database.password)}),
+                lambda: environment_file(
+                    {"MYSQL_ROOT_PASSWORD": secrets.resolve(database.password)}
+                ),
                 0o600,
             ),
         ]
@@ -233,15 +135,7 @@ class InstalledTars(Recipe):
         if install.database.image is not None:
             names.append((master, DATABASE))
         return [
-            *(
-                Command(
-                    f"remove {name}",
-                    host,
-                    ["sh", "-c", _GONE, "sh", engine, name],
-                    timeout=_ENGINE_S,
-                )
-                for host, name in names
-            ),
+            *(remove(engine, host, name) for host, name in names),
             Command("remove its secrets", master, ["rm", "-rf", _SECRETS]),
         ]
 
@@ -274,24 +168,6 @@ def _address(lab: Lab, host: str) -> str:
     if address is None:
         raise ConfigError(f"hosts.{host}.address is missing")
     return address
-
-
-def _pull(engine: str, host: str, image: str) -> Step:
-    return Command(
-        f"pull {image}",
-        host,
-        [engine, "pull", image],
-        unless=[engine, "image", "inspect", image],
-        timeout=PULL_S,
-    )
-
-
-def _environment(values: Mapping[str, str]) -> bytes:
-    """An environment file, which has a line for each value and no quoting."""
-    for name, value in values.items():
-        if "\n" in value or value != value.strip():
-            raise ConfigError(f"{name} has a line break or outer blanks: no file can carry it")
-    return "".join(f"{name}={value}\n" for name, value in values.items()).encode()
 
 
 def _name_service(lab: Lab) -> bool:

@@ -17,37 +17,18 @@ from lab.secrets import MASK, learn, redactor
 from lab.session import Lab
 from lab.tars.probe import probe
 from lab.tars.recipe import recipe
-from tests.tars_recipe.conftest import FRAMEWORK, MYSQL, NODE, PASSWORD, House
+from tests.containers.house import changed, runs
+from tests.containers.house import deploy as deploy_by
+from tests.tars_recipe.conftest import FRAMEWORK, MYSQL, NODE, PASSWORD, TarsHouse
 
 WAITS = {"its name service answers", "TarsWeb answers", "every node is registered"}
 
 
 def deploy(lab: Lab) -> dict[str, str]:
-    """Deploy; "host: step title" → outcome, without what waits."""
-    outcomes: dict[str, str] = {}
-
-    def done(what: Any) -> None:
-        if what.step.title not in WAITS:
-            outcomes[f"{what.step.host}: {what.step.title}"] = what.outcome
-
-    execute(recipe(lab).steps(lab), lab, done=done)
-    return outcomes
+    return deploy_by(recipe(lab), lab, waits=WAITS)
 
 
-def changed(outcomes: dict[str, str]) -> set[str]:
-    return {step for step, outcome in outcomes.items() if outcome == "done"}
-
-
-def runs(said: list[list[str]]) -> list[list[str]]:
-    """The ``run`` commands, without what a label says."""
-    return [
-        [word if not word.startswith("iec4.made-from=") else "LABEL" for word in argv]
-        for argv in said
-        if argv[0] == "run"
-    ]
-
-
-def test_from_bare_hosts_to_an_echo_and_away_again(house: House) -> None:
+def test_from_bare_hosts_to_an_echo_and_away_again(house: TarsHouse) -> None:
     lab = house.lab()
     deploy(lab)
     addresses = {name: str(host.address) for name, host in lab.inventory.hosts.items()}
@@ -77,7 +58,7 @@ def test_from_bare_hosts_to_an_echo_and_away_again(house: House) -> None:
     assert not master.run(["test", "-e", "iec4-tars"]).ok
 
 
-def test_deploying_again_changes_nothing(house: House) -> None:
+def test_deploying_again_changes_nothing(house: TarsHouse) -> None:
     lab = house.lab()
     deploy(lab)
     before = {name: runs(house.said(lab, name)) for name in lab.inventory.hosts}
@@ -85,12 +66,12 @@ def test_deploying_again_changes_nothing(house: House) -> None:
     assert {name: runs(house.said(lab, name)) for name in lab.inventory.hosts} == before
 
 
-def test_another_image_replaces_only_its_container(house: House) -> None:
+def test_another_image_replaces_only_its_container(house: TarsHouse) -> None:
     house.without_ticket()
     deploy(house.lab())
     data = yaml.safe_load(house.file.read_text())
     newer = data["systems"]["tars"]["platform"]["database"] | {"image": "mysql:5.7"}
-    lab = house.lab(database=newer)
+    lab = house.platform(database=newer)
     programs = lab.host("master").check(["cat", "docker/programs"]).replace(MYSQL, "mysql:5.7")
     lab.host("master").put(programs.encode(), "docker/programs")
     assert changed(deploy(lab)) == {
@@ -99,19 +80,12 @@ def test_another_image_replaces_only_its_container(house: House) -> None:
     }
 
 
-def test_another_password_makes_its_containers_anew(house: House) -> None:
+def test_another_password_makes_its_containers_anew(house: TarsHouse) -> None:
     house.without_ticket()
     lab = house.lab()
     deploy(lab)
     (house.file.parent / "password").write_text("canary-of-another")
-    # A file's time has whole seconds here; the container was made in an earlier one.
-    lab.host("master").run(
-        [
-            "sh",
-            "-c",
-            'sed -i "s/\\"created\\": \\"..../\\"created\\": \\"2001/" docker/containers/*',
-        ]
-    ).check()
+    house.made_in_the_past(lab, "master")
     assert changed(deploy(lab)) == {
         "master: write the database's password",
         "master: run the framework's database",
@@ -119,7 +93,7 @@ def test_another_password_makes_its_containers_anew(house: House) -> None:
     }
 
 
-def test_a_stopped_node_runs_again(house: House) -> None:
+def test_a_stopped_node_runs_again(house: TarsHouse) -> None:
     house.without_ticket()
     lab = house.lab()
     deploy(lab)
@@ -128,7 +102,7 @@ def test_a_stopped_node_runs_again(house: House) -> None:
     assert "edge: run a node" in changed(deploy(lab))
 
 
-def test_secrets_are_in_no_command_and_no_plan(house: House) -> None:
+def test_secrets_are_in_no_command_and_no_plan(house: TarsHouse) -> None:
     house.without_ticket()
     lab = house.lab()
     plan = "\n".join(step.describe() for step in recipe(lab).steps(lab))
@@ -147,7 +121,7 @@ def test_secrets_are_in_no_command_and_no_plan(house: House) -> None:
     )
 
 
-def test_a_run_redacts_the_databases_password(house: House) -> None:
+def test_a_run_redacts_the_databases_password(house: TarsHouse) -> None:
     """Also before the step that needs it."""
     value = f"canary-{secrets.token_hex(8)}"
     (house.file.parent / "password").write_text(value)
@@ -155,14 +129,14 @@ def test_a_run_redacts_the_databases_password(house: House) -> None:
     assert redactor.text(f"password {value}") == f"password {MASK}"
 
 
-def test_without_a_token_the_list_ends_where_it_is_needed(house: House) -> None:
+def test_without_a_token_the_list_ends_where_it_is_needed(house: TarsHouse) -> None:
     house.without_ticket()
     titles = [step.title for step in recipe(house.lab()).steps(house.lab())]
     assert titles[-1] == "run a node"
 
 
-def test_a_database_that_is_there_is_used(house: House, tmp_path: Path) -> None:
-    lab = house.lab(
+def test_a_database_that_is_there_is_used(house: TarsHouse, tmp_path: Path) -> None:
+    lab = house.platform(
         database={"host": "db.example.org", "port": 3307, "user": "tars"}
         | {"password": f"file:{tmp_path}/password"}
     )
@@ -172,14 +146,14 @@ def test_a_database_that_is_there_is_used(house: House, tmp_path: Path) -> None:
     assert "-e MYSQL_HOST=db.example.org -e MYSQL_PORT=3307 -e MYSQL_USER=tars" in framework
 
 
-def test_a_host_without_an_engine_is_named(house: House) -> None:
+def test_a_host_without_an_engine_is_named(house: TarsHouse) -> None:
     lab = house.lab()
     lab.host("core").check(["rm", "bin/docker"])
     with pytest.raises(DeployFailed, match="core has no container engine"):
         deploy(lab)
 
 
-def test_a_node_beside_the_framework_is_refused(house: House) -> None:
+def test_a_node_beside_the_framework_is_refused(house: TarsHouse) -> None:
     data = yaml.safe_load(house.file.read_text())
     data["hosts"]["master"]["roles"] = ["tars-master", "tars-agent"]
     house.file.write_text(yaml.safe_dump(data))
@@ -202,13 +176,13 @@ def test_a_node_beside_the_framework_is_refused(house: House) -> None:
     ],
 )
 def test_an_inventory_that_cannot_be_meant_is_refused(
-    house: House, platform: dict[str, Any], says: str
+    house: TarsHouse, platform: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ConfigError, match=says):
-        house.lab(**platform)
+        house.platform(**platform)
 
 
-def test_a_lab_that_says_too_little_is_told_so(house: House) -> None:
+def test_a_lab_that_says_too_little_is_told_so(house: TarsHouse) -> None:
     data = yaml.safe_load(house.file.read_text())
     del data["systems"]["tars"]["platform"]
     house.file.write_text(yaml.safe_dump(data))

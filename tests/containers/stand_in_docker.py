@@ -20,7 +20,7 @@ from typing import Any
 HOME = Path.home() / "docker"
 CONTAINERS = HOME / "containers"
 #: What `run` is given with a value after it.
-WITH_VALUE = {"--name", "-e", "--env-file", "-v", "--label"}
+WITH_VALUE = {"--name", "-e", "--env-file", "-v", "--label", "--ulimit"}
 STATE = '{{.State.Running}} {{index .Config.Labels "iec4.made-from"}}'
 
 
@@ -45,10 +45,15 @@ def run(arguments: list[str]) -> None:
     while arguments[0].startswith("-"):
         option = arguments.pop(0)
         given.setdefault(option, []).append(arguments.pop(0) if option in WITH_VALUE else "")
-    [image] = arguments
+    image = arguments[0]  # what comes after it is the image's own
     if image not in json.loads((HOME / "images").read_text()):
         fail(f"Unable to find image {image!r} locally")
     [name] = given["--name"]
+    for volume in given.get("-v", []):
+        if not volume.startswith("/"):
+            fail(
+                f"{volume.partition(':')[0]!r} includes invalid characters for a local volume name"
+            )
     if (CONTAINERS / name).exists():
         fail(f"Conflict. The container name {name!r} is already in use")
     environment = dict(pair.split("=", 1) for pair in given.get("-e", []))
