@@ -67,6 +67,7 @@ def test_a_flood_holds_nobody_up(lab: Lab, evidence: Evidence) -> None:
                     )
             took_ms = rings(teacher, student, "through the flood") * 1000
             evidence.check(evidence.measure("signal_delay", took_ms, "ms", samples=1))
+        stranger.abort()
 
 
 @pytest.mark.criterion("SAAS-69")
