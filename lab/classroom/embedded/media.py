@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiortc import (
@@ -23,12 +24,12 @@ from aiortc import (
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.rtp import RtpPacket
-from aiortc.sdp import SessionDescription, candidate_from_sdp
 from av.frame import Frame
 
 from lab.classroom.embedded import pauses
 from lab.classroom.embedded.aiortc_inside import Outlet, ask_for_keyframe, payload_type, tap
 from lab.classroom.embedded.frames import begins_key_frame
+from lab.classroom.embedded.untrusted import media_of, numeric_candidate, without_names
 
 CODECS = {"audio": "audio/opus", "video": "video/VP8"}
 #: Timestamps count this often in a second.
@@ -89,30 +90,27 @@ class _Endpoint:
     async def answer(self, offer: str, prepare: Callable[[str], None]) -> str:
         """The answer to ``offer``; ``prepare(kind)`` is called for each of its media."""
         try:
-            offered = [m for m in SessionDescription.parse(offer).media if m.kind in CODECS]
-            if not offered:
-                raise ValueError("the offer has neither audio nor video")
-            for media in offered:
-                if media.dtls is None or not media.dtls.fingerprints:
-                    raise ValueError("media without a DTLS fingerprint")
+            for media in media_of(offer, tuple(CODECS)):
                 prepare(media.kind)
-            await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            numeric = RTCSessionDescription(without_names(offer), "offer")
+            await self.connection.setRemoteDescription(numeric)
             answer = await self.connection.createAnswer()
             await self.connection.setLocalDescription(answer)
         except _SDP_PROBLEMS as error:
-            await self.close()
+            with suppress(*_SDP_PROBLEMS):  # aiortc may be left in the middle
+                await self.close()
             raise OfferRefused(str(error) or type(error).__name__) from error
         sdp: str = self.connection.localDescription.sdp
         return sdp
 
     async def add_candidate(self, candidate: str, mid: str | None, index: int | None) -> None:
         """A candidate of the other side, as RTCIceCandidate has it; nonsense is ignored."""
-        try:
-            found = candidate_from_sdp(candidate.removeprefix("candidate:"))
-            found.sdpMid, found.sdpMLineIndex = mid, index
-            await self.connection.addIceCandidate(found)
-        except _SDP_PROBLEMS:
+        found = numeric_candidate(candidate)
+        if found is None:
             return  # Kurento's server answers `{}` to them too
+        found.sdpMid, found.sdpMLineIndex = mid, index
+        with suppress(*_SDP_PROBLEMS):
+            await self.connection.addIceCandidate(found)
 
     async def close(self) -> None:
         await asyncio.wait_for(self.connection.close(), CLOSE_TIMEOUT_S)

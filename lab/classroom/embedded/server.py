@@ -24,6 +24,7 @@ from lab.classroom.embedded.model import (
 from lab.classroom.embedded.recordings import Recordings
 from lab.classroom.embedded.rest import Rest
 from lab.classroom.embedded.rooms import Rooms
+from lab.classroom.embedded.untrusted import drop_bad_datagrams
 from lab.classroom.loopback_ice import gather_on
 from lab.classroom.signalling import RECONNECTION_GRACE_S
 from lab.faultflags import FaultFlags
@@ -62,6 +63,7 @@ class Settings:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until ``stop`` is set; raises `OSError` if the port is taken."""
     gather_on(settings.host)
+    drop_bad_datagrams()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(settings.cert, settings.key)
     faults = FaultFlags(settings.home)
