@@ -28,8 +28,10 @@ from lab.classroom.rest import ClassroomApi
 from lab.classroom.token import Role
 from lab.errors import WaitTimeout
 from lab.wait import wait_for
+from tests.classroom_backend.people import Person, recorded_offer
 from tests.classroom_backend.running import SECRET, Backend, running_backend
 
+INDIVIDUAL = RecordingProperties(output_mode=OutputMode.INDIVIDUAL)
 #: How long the backend waits for a publisher before a recording stops by itself, in seconds.
 AUTOSTOP_S = 0.5
 
@@ -338,3 +340,54 @@ def test_recordings_outlive_the_server(tmp_path: Path, loop: ClassroomLoop) -> N
         assert api.config().recording
         api.delete_recording(started.id)
         assert not (tmp_path / "recordings" / started.id).exists()
+
+
+def test_names_that_a_publisher_chooses_stay_in_the_archive(
+    backend: Backend, api: ClassroomApi, room: Room
+) -> None:
+    vandal = Person(backend)
+    vandal.join(room.session)
+    started = api.start_recording(room.session, INDIVIDUAL)
+    answer = vandal.call(
+        "publishVideo",
+        sdpOffer=recorded_offer("publishVideo"), doLoopback=False, hasAudio=True, hasVideo=True,
+        typeOfVideo="../",
+    )  # fmt: skip
+    assert answer["result"]["id"].startswith("str_../_")
+    stopped = api.stop_recording(started.id)
+    names = zipfile.ZipFile(io.BytesIO(api.download(stopped))).namelist()
+    assert len(names) == 2
+    assert not any("/" in name or ".." in name for name in names)
+    vandal.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "spoilt"),
+    [
+        ("classroom.recording-cut", "short"),
+        ("classroom.recording-unchecked", "empty"),
+        ("classroom.recordings-open", "open"),
+    ],
+)
+def test_faults_of_recordings(
+    backend: Backend, api: ClassroomApi, room: Room, fault: str, spoilt: str
+) -> None:
+    def found() -> set[str]:
+        """What is wrong with a recording that lasts 1.2 s, and is made of an empty session."""
+        wrong = set()
+        if room.start(session=api.create_session().id).status_code == 200:
+            wrong.add("empty")
+        teacher, student = room.join(), room.join()
+        stream = teacher.publish_tone()
+        student.subscribe(stream)
+        started = api.start_recording(room.session, INDIVIDUAL)
+        student.hear(stream, 1.2)
+        stopped = api.stop_recording(started.id)
+        if stopped.duration < 1.0:
+            wrong.add("short")
+        if httpx.get(stopped.url or "", verify=backend.tls).status_code == 200:
+            wrong.add("open")
+        return wrong
+
+    with backend.fault(fault):
+        assert found() == {spoilt}

@@ -42,8 +42,8 @@ def recorded(lesson: Lesson, *, picture: bool) -> tuple[Recording, str, float]:
     started = lesson.api.start_recording(lesson.session, INDIVIDUAL)
     began = time.monotonic()
     student.hear(stream, RECORDED_S)
-    lesson.api.stop_recording(started.id)
     seconds = time.monotonic() - began
+    lesson.api.stop_recording(started.id)
     return finished(lesson.api, started.id), stream, seconds
 
 

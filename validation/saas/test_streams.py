@@ -132,8 +132,8 @@ def test_the_picture_arrives_as_it_is_sent(taught: Taught, evidence: Evidence) -
         assert seen.picture is not None, "no picture can be seen"
         rate = 100 * seen.picture.rate / PICTURES_PER_SECOND
         lost = 100 * seen.lost / max(1, seen.packets + seen.lost)
-        evidence.measure("freezes", seen.picture.freezes, "count", samples=seen.video_frames)
         evidence.check(
+            evidence.measure("freezes", seen.picture.freezes, "count", samples=seen.video_frames),
             evidence.measure("picture_rate", rate, "%", samples=seen.video_frames),
             evidence.measure("packet_loss", lost, "%", samples=seen.packets + seen.lost),
         )
