@@ -49,9 +49,11 @@ FailedFrom = Annotated[
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
-BENCHES = ("run", "report", "rpc")
+BENCHES = ("run", "report", "rpc", "classroom")
 #: Those that can measure longer than a bench may take.
 SOAKING = ("rpc",)
+#: Those that can show in a minute that they work.
+QUICK = ("classroom",)
 
 
 def main(arguments: list[str]) -> int:
@@ -246,10 +248,15 @@ def test(context: typer.Context) -> int:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="What to measure: run, report, rpc.")] = "run",
+    name: Annotated[
+        str, typer.Argument(help="What to measure: run, report, rpc, classroom.")
+    ] = "run",
     as_json: Json = False,
     write: Annotated[bool, typer.Option("--write", help="Update docs/performance.md.")] = False,
     soak: Annotated[bool, typer.Option("--soak", help="Measure for longer (rpc).")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few students, short windows (classroom).")
+    ] = False,
 ) -> int:
     """Measure the suite itself.
 
@@ -261,6 +268,8 @@ def bench(
 
     if soak and name not in SOAKING:
         raise ConfigError(f"bench {name} has no --soak; it is for {', '.join(SOAKING)}")
-    longer = {"soak": True} if soak else {}
-    code: int = import_module(f"benchmarks.{name}").main(json=as_json, write=write, **longer)
+    if quick and name not in QUICK:
+        raise ConfigError(f"bench {name} has no --quick; it is for {', '.join(QUICK)}")
+    chosen = {"soak": True} if soak else {"quick": True} if quick else {}
+    code: int = import_module(f"benchmarks.{name}").main(json=as_json, write=write, **chosen)
     return code

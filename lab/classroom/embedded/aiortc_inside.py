@@ -13,10 +13,11 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from socket import SO_RCVBUF, SOL_SOCKET
 from struct import Struct
 from typing import Any
 
-from aiortc import RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import (
     RtcpByePacket,
@@ -32,6 +33,9 @@ from pylibsrtp._binding import ffi, lib
 #: players wait for to bring sound and picture together (RFC 3550, 6.2).
 REPORT_S = 5.0
 FIRST_REPORT_S = 0.5
+
+#: Some ten seconds of a publisher; the kernel's own 212,992 bytes are less than two.
+_RECEIVE_BYTES = 2 << 20
 
 #: RTP header of RFC 3550 without CSRCs or extensions: version, marker and payload type,
 #: sequence number, timestamp, SSRC.
@@ -63,6 +67,15 @@ def ask_for_keyframe(receiver: RTCRtpReceiver, ssrc: int) -> Coroutine[Any, Any,
     """Send a picture loss indication to whoever sends stream ``ssrc`` to ``receiver``."""
     request: Coroutine[Any, Any, None] = receiver._send_rtcp_pli(ssrc)
     return request
+
+
+def receive_bursts(connection: RTCPeerConnection) -> None:
+    """Let more of what comes wait in the kernel while this process is kept from reading it."""
+    for transceiver in connection.getTransceivers():
+        ice: Any = transceiver.receiver.transport.transport
+        for protocol in ice._connection._protocols:
+            socket = protocol.transport.get_extra_info("socket")
+            socket.setsockopt(SOL_SOCKET, SO_RCVBUF, _RECEIVE_BYTES)
 
 
 def payload_type(transceiver: RTCRtpTransceiver, mime_type: str) -> int | None:

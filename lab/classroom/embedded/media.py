@@ -27,7 +27,13 @@ from aiortc.rtp import RtpPacket
 from av.frame import Frame
 
 from lab.classroom.embedded import pauses
-from lab.classroom.embedded.aiortc_inside import Outlet, ask_for_keyframe, payload_type, tap
+from lab.classroom.embedded.aiortc_inside import (
+    Outlet,
+    ask_for_keyframe,
+    payload_type,
+    receive_bursts,
+    tap,
+)
 from lab.classroom.embedded.frames import begins_key_frame
 from lab.classroom.embedded.untrusted import media_of, numeric_candidate, without_names
 
@@ -219,6 +225,7 @@ class Publication(_Endpoint):
 
     async def start(self, offer: str) -> None:
         self.answer_sdp = await self.answer(offer, self._receive)
+        receive_bursts(self.connection)
 
     def _receive(self, kind: str) -> None:
         transceiver = self.connection.addTransceiver(kind, direction="recvonly")
