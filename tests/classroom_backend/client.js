@@ -37,6 +37,7 @@ async function main() {
     kurentoOptions: { videoMaxRecvBandwidth: 500, allowedFilters: ['ZBarFilter'] },
   }));
   await step('bad role', () => session.generateToken({ role: 'TEACHER' }));
+  await step('ready', () => undefined);
   await input.next();
 
   await step('fetch', () => session.fetch());

@@ -1,7 +1,7 @@
 """What real client libraries asked openvidu-server 2.13.0 and got: asked of the backend again.
 
 A publisher and a subscriber join in the middle, as the recorder's did, and must see the same.
-The libraries themselves drive the backend in `test_node_client` and `test_java_client`.
+The libraries themselves drive the backend in `test_application_clients`.
 """
 
 from __future__ import annotations

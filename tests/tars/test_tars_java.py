@@ -13,8 +13,8 @@ from lab.tars.echo_client import SAMPLES, Echo
 from lab.tars.errors import NoSuchFunction
 from lab.tars.package import PROBE_SERVER
 from lab.wait import wait_for
+from tests.maven import Unavailable, class_path
 from tests.tars.running_echo import HOST, configuration, free_port, running_probe
-from tests.tars.tarsjava import Unavailable, class_path
 
 # A quick start counts more than a fast run.
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -37,7 +37,7 @@ OFFERED = {
 @pytest.fixture(scope="module")
 def classes() -> str:
     try:
-        return class_path()
+        return class_path(Path(__file__).parent / "tarsjava")
     except Unavailable as error:
         pytest.skip(str(error))
 

@@ -1,4 +1,4 @@
-"""TarsJava (``com.tencent.tars:tars-core``, Maven Central): its client and server for our tests."""
+"""Java libraries from Maven Central with classes of ours that drive them, in tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from lab.payload import cache_dir
 
-_HERE = Path(__file__).parent
 _TOOLS = ("java", "javac", "mvn")
 _TIMEOUT_S = 300
 
@@ -19,23 +18,30 @@ class Unavailable(Exception):
     """No JDK, no Maven, or no way to Maven Central."""
 
 
-def class_path() -> str:
-    """Where its library and our two classes are, in the cache; raises `Unavailable`."""
+def class_path(directory: Path, *options: str) -> str:
+    """Where the libraries of a directory's ``pom.xml`` and its compiled classes are, in the cache.
+
+    Other files in the directory lie beside the classes; ``options`` are Maven's. Raises
+    `Unavailable`.
+    """
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if missing:
-        raise Unavailable(f"TarsJava needs {', '.join(missing)}")
-    sources = sorted(path for path in _HERE.iterdir() if path.suffix in {".java", ".xml"})
+        raise Unavailable(f"{directory.name} needs {', '.join(missing)}")
+    sources = sorted(path for path in directory.iterdir() if path.suffix in {".java", ".xml"})
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    place = cache_dir() / "tarsjava" / digest
+    place = cache_dir() / directory.name / digest
     if not place.exists():
         fresh = place.with_name(f"{digest}.{os.getpid()}")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        fetch = ("mvn", "-q", "-B", "-f", str(_HERE / "pom.xml"), "dependency:copy-dependencies")
+        pom = str(directory / "pom.xml")
+        fetch = ("mvn", "-q", "-B", *options, "-f", pom, "dependency:copy-dependencies")
         _run(*fetch, f"-DoutputDirectory={fresh / 'lib'}")
         java = [str(path) for path in sources if path.suffix == ".java"]
         _run("javac", "-cp", f"{fresh}/lib/*", "-d", str(fresh / "classes"), *java)
-        shutil.copy(_HERE / "servants.xml", fresh / "classes")
+        for path in sources:
+            if path.suffix != ".java":
+                shutil.copy(path, fresh / "classes")
         try:
             fresh.rename(place)
         except OSError:  # another worker was first
