@@ -16,6 +16,7 @@ from lab.classroom.media import PICTURES_PER_SECOND, SILENCE_DB
 from lab.classroom.messages import (
     ParticipantLeft,
     ParticipantPublished,
+    Reason,
     StreamPropertyChanged,
 )
 from lab.classroom.signalling import Code
@@ -221,7 +222,7 @@ def test_a_long_cut_removes_the_participant(taught: Taught, evidence: Evidence) 
             where=lambda one: one.connection_id == lost.connection_id,
         )
         after = time.monotonic() - began
-        assert told.reason == "networkDisconnect"
+        assert told.reason == Reason.NETWORK_DISCONNECT
         evidence.check(
             evidence.measure("kept_for", after, "s", samples=1),
             evidence.measure("gone_after", after, "s", samples=1),
