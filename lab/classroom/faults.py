@@ -112,6 +112,19 @@ FAULTS = (
     ),
     Fault("classroom.presence-hidden", _ROLES, "who joins is told of nobody"),
     Fault("classroom.signal-lost", _ROLES, "a signal to all reaches only its sender"),
+    Fault("classroom.recording-untold", _ROLES, "nobody in the session is told of a recording"),
+    Fault(
+        "classroom.recording-kept",
+        _ROLES,
+        "REST confirms that it deletes a recording, and does not",
+    ),
+    Fault("classroom.hint-lost", _ROLES, "a signal to one who publishes does not arrive"),
+    Fault(
+        "classroom.first-takes-all",
+        _ROLES,
+        "a stream reaches only the first who receives it",
+    ),
+    Fault("classroom.publishers-deaf", _ROLES, "who publishes receives nothing of the others"),
     Fault("classroom.signal-spreads", _ROLES, "a signal to one reaches everybody"),
     Fault("classroom.signal-forged", _ROLES, "a signal by REST says that its receiver sent it"),
     Fault(

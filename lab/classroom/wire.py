@@ -26,7 +26,8 @@ class Malformed(LabError):
 def write(message: Any) -> dict[str, Any]:
     """A message as a JSON object; what is None or empty by default is left out."""
     found = {}
-    for name, wire, _, default in _plan(type(message)):
+    cacheable: Any = type(message)
+    for name, wire, _, default in _plan(cacheable):
         value = getattr(message, name)
         if value == default and value in (None, ()):
             continue

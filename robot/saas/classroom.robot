@@ -26,3 +26,25 @@ Leaving Is Announced
     And The Student Joins
     When The Student Leaves
     Then The Teacher Learns That The Student Left
+
+Sports Live
+    [Documentation]    Sports live: what one camera films, every spectator sees.
+    [Tags]    SAAS-84
+    Given A Reporter Films A Match
+    And 3 Spectators Join
+    Then Every Spectator Sees It
+
+Operation Guidance
+    [Documentation]    Operation guidance: an expert sees what a worker's camera films,
+    ...    and the worker gets the expert's hints at once.
+    [Tags]    SAAS-85
+    Given A Worker Films The Work
+    And An Expert Joins
+    Then The Expert Sees The Work
+    And A Hint Reaches The Worker At Once
+
+Gaming
+    [Documentation]    Gaming: two players hear each other at the same time.
+    [Tags]    SAAS-86
+    When Two Players Talk
+    Then Each Player Hears The Other

@@ -11,6 +11,7 @@ import pytest
 from blueprints.evidence import Evidence
 from lab.classroom.errors import RestRefused
 from lab.classroom.lesson import Lesson
+from lab.classroom.messages import Reason, RecordingStarted, RecordingStopped
 from lab.classroom.probe import SYSTEM
 from lab.classroom.resources import OutputMode, Recording, RecordingProperties, RecordingStatus
 from lab.classroom.rest import ClassroomApi
@@ -90,3 +91,34 @@ def test_a_recording_needs_the_secret(lab: Lab, lesson: Lesson, evidence: Eviden
             stranger.download(recording)
         assert refused.value.status == 401
     lesson.api.delete_recording(recording.id)
+
+
+@pytest.mark.criterion("SAAS-87")
+def test_a_recording_is_announced(lesson: Lesson, evidence: Evidence) -> None:
+    teacher = lesson.teacher()
+    teacher.publish_tone()
+    with evidence.judge("a recording's beginning and end are announced in the classroom"):
+        started = lesson.api.start_recording(lesson.session, INDIVIDUAL)
+        assert teacher.expect(RecordingStarted).id == started.id
+        lesson.api.stop_recording(started.id)
+        stopped = teacher.expect(RecordingStopped)
+        assert (stopped.id, stopped.reason) == (started.id, Reason.RECORDING_STOPPED_BY_SERVER)
+    finished(lesson.api, started.id)
+    lesson.api.delete_recording(started.id)
+
+
+@pytest.mark.criterion("SAAS-88")
+def test_a_deleted_recording_is_gone(lesson: Lesson, evidence: Evidence) -> None:
+    teacher = lesson.teacher()
+    teacher.publish_tone()
+    recording = lesson.api.start_recording(lesson.session, INDIVIDUAL).id
+    teacher.expect(RecordingStarted)
+    lesson.api.stop_recording(recording)
+    finished(lesson.api, recording)
+    with evidence.judge("a recording is listed until it is deleted, and then gone"):
+        assert recording in [one.id for one in lesson.api.recordings()]
+        lesson.api.delete_recording(recording)
+        with pytest.raises(RestRefused) as gone:
+            lesson.api.recording(recording)
+        assert gone.value.status == 404
+        assert recording not in [one.id for one in lesson.api.recordings()]

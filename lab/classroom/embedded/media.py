@@ -290,9 +290,13 @@ class Subscription(_Endpoint):
             for line, _ in self._outlets:
                 line.keyframe()
 
-    async def close(self) -> None:
+    def withhold(self) -> None:
+        """Send nothing of it any more; the connection stays."""
         for line, outlet in self._outlets:
             line.outlets.discard(outlet)
+
+    async def close(self) -> None:
+        self.withhold()
         await super().close()
 
 

@@ -214,6 +214,8 @@ async def receive_video_from(call: Call) -> None:
     if call.rooms.seat(call.rpc_session) is not seat or publisher.publication is not publication:
         call.rooms.spawn(subscription.close())  # one of the two has gone meanwhile
         raise no_answer
+    if call.rooms.starves(seat, publisher):
+        subscription.withhold()
     seat.subscriptions[sender_id] = subscription
     seat.participant.receiving[sender_id] = Receiving(call.now_ms, stream.id)
     call.rooms.journal.received(seat.session, seat.participant.id, sender_id, stream, call.now_ms)
@@ -338,6 +340,8 @@ async def send_message(call: Call) -> None:
             )
         if not faulty("classroom.signal-spreads"):
             receivers = [receiver for receiver in receivers if receiver.participant.id in to]
+        if faulty("classroom.hint-lost"):
+            receivers = [receiver for receiver in receivers if receiver.publication is None]
     elif faulty("classroom.signal-lost"):
         receivers = [seat]
     data, kind = (as_text(message[key]) if key in message else None for key in ("data", "type"))

@@ -95,6 +95,8 @@ class Recordings:
 
     def delete(self, recording_id: str) -> None:
         """Forget a recording that is not running, and its files."""
+        if self._rooms.faults.active("classroom.recording-kept"):
+            return
         del self._kept[recording_id]
         shutil.rmtree(self.folder / recording_id)
 
@@ -213,6 +215,8 @@ class Recordings:
 
     def _tell(self, session: Session, event: RecordingStarted | RecordingStopped) -> None:
         """OPENVIDU_RECORDING_NOTIFICATION's default: publishers and moderators learn of it."""
+        if self._rooms.faults.active("classroom.recording-untold"):
+            return
         for seat in self._rooms.seats_in(session):
             if seat.participant.role is not Role.SUBSCRIBER:
                 seat.tell(event)

@@ -250,6 +250,13 @@ class Rooms:
                     return other.publication
         return publication
 
+    def starves(self, seat: Seat, publisher: Seat) -> bool:
+        """Whether a fault withholds from a new subscriber what ``publisher`` sends."""
+        if self.faults.active("classroom.first-takes-all"):
+            sender_id = publisher.participant.id
+            return any(sender_id in other.subscriptions for other in self.others(seat))
+        return seat.publication is not None and self.faults.active("classroom.publishers-deaf")
+
     def stop_stream(self, seat: Seat, reason: str, *, tell_publisher: bool) -> None:
         """End what a participant publishes, for everybody who receives it."""
         if not self.faults.active("classroom.unpublish-leaks"):
