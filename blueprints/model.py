@@ -66,9 +66,10 @@ class Pin(Model):
 
 
 class Node(Model):
-    """A machine of the bill of materials."""
+    """A machine of the bill of materials. ``on``: the machine whose virtual machine it is."""
 
     roles: tuple[str, ...]
+    on: str | None = None
     cpus: int = Field(gt=0)
     memory_gib: int = Field(gt=0)
     disk_gib: int = Field(gt=0)
@@ -193,6 +194,14 @@ class Blueprint:
             )
         return chosen
 
+    def machine(self, roles: Iterable[str]) -> Node:
+        """The bill of materials' machine for a host with these roles; raises `ConfigError`."""
+        wanted = set(roles)
+        for node in self.bom.values():
+            if wanted & set(node.roles):
+                return node
+        raise ConfigError(f"the bill of materials has no machine for {', '.join(sorted(wanted))}")
+
     def liveness_criterion(self, system: str) -> Criterion | None:
         """The one criterion that judges whether ``system`` lives."""
         return next((c for c in self.criteria if c.liveness_of == system), None)
@@ -247,6 +256,8 @@ class _Check:
         for name, node in content.bom.items():
             for i, role in enumerate(node.roles):
                 self._known("role", role, ROLES, "bom", name, "roles", i)
+            if node.on is not None:
+                self._known("machine", node.on, content.bom, "bom", name, "on")
         for name, pin in content.pins.items():
             for profile in pin.deviations:
                 self._known("profile", profile, PROFILES, "pins", name, "deviations", profile)

@@ -32,6 +32,13 @@ class Account(Model):
     key: Reference | None = None
 
 
+class VirtualMachine(Model):
+    """Where a host that is a virtual machine runs: another host, and libvirt's name for it."""
+
+    on: str
+    domain: str = Field(pattern=r"^[^\s/-][^\s/]*$")
+
+
 class HostEntry(Model):
     """A host. ``None`` marks what a template leaves open; `missing` lists it."""
 
@@ -44,6 +51,7 @@ class HostEntry(Model):
     sudo: bool = False
     connect_timeout: float = Field(default=5.0, gt=0, le=120)
     capabilities: tuple[str, ...] = ()
+    vm: VirtualMachine | None = None
 
     @field_validator("host_key")
     @classmethod
@@ -237,6 +245,8 @@ def _check_names(document: Document, inventory: Inventory) -> None:
             check("role", role, ROLES, "hosts", name, "roles", i)
         for i, capability in enumerate(host.capabilities):
             check("capability", capability, CAPABILITIES, "hosts", name, "capabilities", i)
+        if host.vm is not None:
+            check("host", host.vm.on, inventory.hosts.keys() - {name}, "hosts", name, "vm", "on")
     for name, system in inventory.systems.items():
         check("system", name, SYSTEMS, "systems", name)
         for endpoint in system.endpoints:

@@ -134,7 +134,7 @@ class _Prover:
         fault = criterion.fault
         before = clean[criterion.id]
         if before.verdict == "SKIP":
-            return Proof(criterion.id, fault, "skipped", before.reason)
+            return Proof(criterion.id, fault, "skipped", f"unprovable here: {before.reason}")
         if fault is None:
             return Proof(criterion.id, None, "unproven", "it names no fault")
         if before.verdict != "PASS":

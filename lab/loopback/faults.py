@@ -1,6 +1,6 @@
 """What can go wrong with a host's SSH server on request. It looks at each connection.
 
-All are on the role ``dc``, which no system stands on: other layers are unharmed.
+All but one are on the role ``dc``, which no system stands on: other layers are unharmed.
 """
 
 from __future__ import annotations
@@ -16,4 +16,5 @@ FAULTS = (
     Fault("os.accept-password", _ROLES, "the host accepts any password for its accounts"),
     Fault("os.permit-root", _ROLES, "the host lets its accounts' keys log in as root"),
     Fault("os.host-down", _ROLES, "the host closes every new connection at once"),
+    Fault("os.no-virtualization", ("tars-agent",), "commands find neither KVM nor libvirt there"),
 )

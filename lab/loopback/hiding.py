@@ -1,6 +1,7 @@
-"""Commands that cannot see some directories of the machine: a mount namespace each.
+"""Commands that cannot see some places of the machine: a mount namespace each.
 
-With it a test shows that a host runs only what was copied to it.
+With it a test shows that a host runs only what was copied to it, and a host can be without what
+its machine has.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ _SCRIPT = """
 home=$1 count=$2
 shift 2
 while [ "$count" -gt 0 ]; do
-    mount -t tmpfs none "$1" || exit 126
+    if [ -d "$1" ]; then mount -t tmpfs none "$1" || exit 126
+    elif [ -e "$1" ]; then mount --bind /dev/null "$1" || exit 126
+    fi
     shift
     count=$((count - 1))
 done
@@ -28,7 +31,7 @@ cd "$home" && exec "$@"
 
 
 def behind(hidden: Sequence[Path], home: Path) -> list[str]:
-    """What to put before a command so that it sees ``hidden`` directories empty.
+    """What to put before a command so that it sees ``hidden`` directories and devices empty.
 
     It runs as root of a user namespace of its own, which maps to the lab's user.
     """

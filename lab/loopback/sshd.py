@@ -33,6 +33,8 @@ from lab.loopback import cleanup, commands, hiding, tunnel
 _PR_SET_PDEATHSIG = 1
 _LOGIN_TIMEOUT_S = 30
 _BACKLOG = 128
+#: How commands of a host reach its virtual machines.
+_VIRTUALIZATION = (Path("/dev/kvm"), Path("/run/libvirt"))
 #: Each command whose client has gone takes a thread, and up to 6 s, to be ended.
 _THREADS = 64
 
@@ -135,9 +137,11 @@ class Files(asyncssh.SFTPServer):
 
 async def _serve_command(machine: Machine, process: asyncssh.SSHServerProcess[bytes]) -> None:
     user = process.get_extra_info("username")
+    bare = machine.flags.active("os.no-virtualization")
+    hidden = (*machine.hide, *(_VIRTUALIZATION if bare else ()))
     await commands.serve(
         process,
-        prefix=hiding.behind(machine.hide, machine.home),
+        prefix=hiding.behind(hidden, machine.home),
         home=machine.home,
         env=machine.environment(user),
     )

@@ -133,7 +133,9 @@ def test_endpoints_that_answer(tmp_path: Path):
                     },
                 ),
                 classroom=SystemEntry(
-                    endpoints={"api": f"https://127.0.0.1:{tls}"}, ca=tmp_path / "ca.pem"
+                    adopted=True,
+                    endpoints={"api": f"https://127.0.0.1:{tls}"},
+                    ca=tmp_path / "ca.pem",
                 ),
             )
         )
