@@ -53,7 +53,7 @@ class Task:
         """The task that the environment describes; raises `ConfigError`."""
         run = environ.get(RUN)
         return cls(
-            inventory=inventories.load(environ.get(LAB) or running_lab()),
+            inventory=inventories.load(running_lab(environ.get(LAB))),
             blueprint=model.load(environ.get(BLUEPRINT) or model.DEFAULT),
             run=Path(run) if run else None,
             only=frozenset(filter(None, environ.get(ONLY, "").split(","))),
@@ -180,12 +180,28 @@ PROBES: dict[str, Callable[[Lab], None]] = {
 }
 
 
-def running_lab() -> str:
-    """The inventory of the embedded lab that ``lab up`` left running; raises `ConfigError`."""
-    place = cache_dir() / "labs" / "embedded" / "inventory.yaml"
+#: Labs that the suite makes, by name; each is the template of its kind.
+OURS = ("embedded", "deep")
+
+
+def state_of(name: str) -> Path:
+    """Where ``lab up`` keeps a lab that the suite makes."""
+    return cache_dir() / "labs" / name
+
+
+def running_lab(name: str | None = None) -> str:
+    """The inventory of the lab of that name; of one of ours, that which ``lab up`` left running.
+
+    The embedded one when no name is given. Raises `ConfigError` when that is not up.
+    """
+    if name and name not in OURS:
+        return name
+    place = state_of(name or OURS[0]) / "inventory.yaml"
     if not place.exists():
         raise ConfigError(
-            "no lab is given and none is up; start one with ./iec4 lab up, "
+            f"the {name} lab is not up; start it with ./iec4 lab up --lab {name}"
+            if name
+            else "no lab is given and none is up; start one with ./iec4 lab up, "
             f"or name one with --lab (or {LAB})"
         )
     return str(place)

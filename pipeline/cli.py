@@ -205,6 +205,7 @@ def prove(
     ] = None,
     layer: Layer = None,
     everything: Annotated[bool, typer.Option("--all", help="Every criterion.")] = False,
+    lab: Annotated[str, typer.Option(help="embedded or deep: one is made for it.")] = "embedded",
     blueprint: BlueprintName = DEFAULT_BLUEPRINT,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -219,8 +220,9 @@ def prove(
     if not (only or layers or everything):
         raise ConfigError("nothing to prove; give criterion ids, --layer LAYER or --all")
     return proving.prove(
-        blueprint=blueprint, only=_words(only), layers=layers, quiet=quiet, as_json=as_json
-    )
+        blueprint=blueprint, lab=lab, only=_words(only), layers=layers, quiet=quiet,
+        as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()

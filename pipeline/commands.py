@@ -68,8 +68,8 @@ def not_met_in(run_path: Path | None) -> tuple[str, ...]:
 
 def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **options: Any) -> int:
     """One stage by itself, in a run directory that it makes when it is the first."""
-    # "embedded" names a template; a stage works on the lab that `lab up` made of it.
-    lab = running_lab() if lab in (None, "", "embedded") else lab
+    # "embedded" and "deep" name templates; a stage works on the lab that `lab up` made of it.
+    lab = running_lab(lab)
     inventory = inventories.load(lab)
     secrets.learn(inventory)
     progress = Progress.for_terminal(quiet=quiet)

@@ -23,27 +23,27 @@ app.add_typer(fault_app, name="fault")
 
 
 @app.command("up")
-def lab_up() -> int:
-    """Start the embedded lab's hosts. Example: ./iec4 lab up"""
+def lab_up(lab: Lab = None) -> int:
+    """Start the embedded lab's hosts, or the deep one's. Example: ./iec4 lab up --lab deep"""
     from pipeline import labs
 
-    return labs.up()
+    return labs.up(lab)
 
 
 @app.command("status")
-def lab_status(as_json: Json = False) -> int:
-    """Show the embedded lab's hosts. Example: ./iec4 lab status"""
+def lab_status(lab: Lab = None, as_json: Json = False) -> int:
+    """Show the hosts of a lab that is up. Example: ./iec4 lab status"""
     from pipeline import labs
 
-    return labs.status(as_json=as_json)
+    return labs.status(lab, as_json=as_json)
 
 
 @app.command("down")
-def lab_down() -> int:
-    """End the embedded lab, all of it. Example: ./iec4 lab down"""
+def lab_down(lab: Lab = None) -> int:
+    """End a lab that is up, all of it. Example: ./iec4 lab down"""
     from pipeline import labs
 
-    return labs.down()
+    return labs.down(lab)
 
 
 @app.command("check")

@@ -5,30 +5,29 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 from lab import inventory as inventories
+from lab.inventory import Inventory
 from lab.session import Lab
-from lab.task import running_lab
+from lab.task import OURS, running_lab, state_of
 from pipeline import story
 
 
-def up() -> int:
-    from lab.loopback.lifecycle import up
-
+def up(name: str | None) -> int:
     started = time.monotonic()
-    state = story.embedded_state()
-    inventory = up(inventories.load("embedded"), state, owner_pid=None, ttl_s=story.LAB_TTL_S)
-    for name, host in inventory.hosts.items():
-        print(f"{name:<16} {host.address}:{host.port}  {', '.join(host.roles)}")
+    template, state = _ours(name)
+    lifecycle = story.lifecycle_of(template)
+    inventory = lifecycle.up(template, state, owner_pid=None, ttl_s=story.LAB_TTL_S)
+    for host_name, host in inventory.hosts.items():
+        print(f"{host_name:<16} {host.address}:{host.port}  {', '.join(host.roles)}")
     print(f"up in {time.monotonic() - started:.1f} s; inventory: {state / 'inventory.yaml'}")
     return 0
 
 
-def status(*, as_json: bool) -> int:
-    from lab.loopback.lifecycle import status
-
-    state = story.embedded_state()
-    hosts = status(state)
+def status(name: str | None, *, as_json: bool) -> int:
+    template, state = _ours(name)
+    hosts = story.lifecycle_of(template).status(state)
     if as_json:
         print(json.dumps([vars(host) for host in hosts], indent=2, default=str))
         return 0
@@ -39,21 +38,26 @@ def status(*, as_json: bool) -> int:
         )
     from lab.faults import active
 
-    print("faults: " + (", ".join(active(inventories.load(running_lab()))) or "none"))
+    print("faults: " + (", ".join(active(inventories.load(running_lab(name)))) or "none"))
     return 0
 
 
-def down() -> int:
-    from lab.loopback.lifecycle import down
-
-    down(story.embedded_state())
+def down(name: str | None) -> int:
+    template, state = _ours(name)
+    story.lifecycle_of(template).down(state)
     return 0
+
+
+def _ours(name: str | None) -> tuple[Inventory, Path]:
+    """The template of a lab that the suite makes, and where ``lab up`` keeps it."""
+    template = inventories.load(name or OURS[0])
+    return template, state_of(template.name)
 
 
 def check(name: str | None, *, as_json: bool) -> int:
     from lab.checkup import check
 
-    inventory = inventories.load(name or running_lab())
+    inventory = inventories.load(running_lab(name))
     with Lab(inventory) as lab:
         findings = check(lab)
     if as_json:
@@ -79,7 +83,7 @@ def fault_list() -> int:
 def fault_set(name: str, lab: str | None, *, inject: bool) -> int:
     from lab import faults
 
-    inventory = inventories.load(lab or running_lab())
+    inventory = inventories.load(running_lab(lab))
     for one in [name] if name else faults.active(inventory):
         if inject:
             faults.inject(inventory, one)

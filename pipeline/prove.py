@@ -25,8 +25,6 @@ from pipeline.progress import Progress
 from pipeline.rundir import RunDirectory
 from reports.results import read_results
 
-LAB = "embedded"
-
 
 @dataclass(frozen=True)
 class Proof:
@@ -47,20 +45,23 @@ class _Seen:
 def prove(
     *,
     blueprint: str,
+    lab: str,
     only: tuple[str, ...],
     layers: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Prove criteria on an embedded lab of their own; exit code 0 when all were proven."""
+    """Prove criteria on a lab of their own; exit code 0 when all were proven."""
     loaded = model.load(blueprint)
+    template = inventories.load(lab)
+    story.lifecycle_of(template)
     chosen = loaded.select(only, layers)
     for criterion in chosen:
         if criterion.fault is not None:
             faults.find(criterion.fault)  # one that a lab can inject
     progress = Progress.for_terminal(quiet=quiet or as_json)
     try:
-        proofs = _on_a_lab(loaded, chosen, progress)
+        proofs = _on_a_lab(template, loaded, chosen, progress)
     except KeyboardInterrupt:
         return 130
     finally:
@@ -80,11 +81,12 @@ def prove(
 _STATES = ("proven", "unproven", "skipped")
 
 
-def _on_a_lab(blueprint: Blueprint, chosen: list[Criterion], progress: Progress) -> list[Proof]:
-    template = inventories.load(LAB)
+def _on_a_lab(
+    template: Inventory, blueprint: Blueprint, chosen: list[Criterion], progress: Progress
+) -> list[Proof]:
     wanted = [*chosen, *(blueprint.criterion(i) for i in blueprint.sentinels.values())]
     request = story.Request(
-        lab=LAB, blueprint=str(blueprint.file), only=tuple(c.id for c in wanted)
+        lab=template.name, blueprint=str(blueprint.file), only=tuple(c.id for c in wanted)
     )
     directory = story.new_run(request, blueprint, template, request.select(blueprint))
     with interruptible(), story.lab_for(template, directory, progress) as inventory:

@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from blueprints import model
@@ -18,7 +20,6 @@ from lab import secrets
 from lab.errors import LabError, LeaseHeld
 from lab.interruption import interruptible
 from lab.inventory import Inventory
-from lab.payload import cache_dir
 from lab.session import Lab
 from lab.task import Task
 from pipeline import stages
@@ -27,8 +28,11 @@ from pipeline.rundir import RunDirectory
 from reports.exit_codes import exit_code
 from reports.results import read_results
 
-#: An embedded lab that nobody takes down ends by itself, seconds.
+#: A lab of ours that nobody takes down ends by itself, seconds.
 LAB_TTL_S = 12 * 3600
+
+#: kind of lab → the module that makes one
+_LIFECYCLES = {"embedded": "lab.loopback.lifecycle", "deep": "lab.deep.lifecycle"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ def run(request: Request, progress: Progress) -> tuple[RunDirectory, int]:
     """Lab up, deploy, validate, perf, report, lab down. Returns the run and its exit code."""
     blueprint = model.load(request.blueprint)
     template = inventories.load(request.lab)
-    if not is_ours_to_make(template):
+    if is_ours_to_make(template):
+        lifecycle_of(template)
+    else:
         template.require_complete()
     planned = request.select(blueprint)
     directory = new_run(request, blueprint, template, planned)
@@ -179,32 +185,39 @@ def _name_or_file(blueprint: Blueprint) -> str:
 
 
 def is_ours_to_make(template: Inventory) -> bool:
-    """Whether the suite makes this lab: the embedded one, unless it is up already."""
-    return template.kind == "embedded" and template.state is None
+    """Whether the suite makes this lab: an embedded or a deep one, unless it is up already."""
+    return template.kind in _LIFECYCLES and template.state is None
+
+
+def lifecycle_of(template: Inventory) -> ModuleType:
+    """The module that makes labs of this kind (``up``, ``status``, ``down``), which may need root.
+
+    Raises `ConfigError` when this machine cannot have one.
+    """
+    if template.kind not in _LIFECYCLES:
+        raise ConfigError(f"lab {template.name} is a real one: the suite neither makes nor ends it")
+    lifecycle = import_module(_LIFECYCLES[template.kind])
+    if lack := lifecycle.missing():
+        raise ConfigError(lack)
+    return lifecycle
 
 
 @contextmanager
 def lab_for(
     template: Inventory, directory: RunDirectory, progress: Progress
 ) -> Iterator[Inventory]:
-    """The lab to work on: a real one as it is; an embedded one made for us, and removed."""
+    """The lab to work on: a real one as it is; one of ours made for us, and removed."""
     if not is_ours_to_make(template):
         yield template
         return
-    from lab.loopback.lifecycle import down, up
-
+    lifecycle = lifecycle_of(template)
     state = directory.path / "lab"
     progress.stage("lab up")
     with directory.stage("lab"):
-        inventory = up(template, state, owner_pid=os.getpid(), ttl_s=LAB_TTL_S)
+        inventory = lifecycle.up(template, state, owner_pid=os.getpid(), ttl_s=LAB_TTL_S)
     try:
         yield inventory
     finally:
         progress.stage("lab down")
-        down(state)
+        lifecycle.down(state)
         shutil.rmtree(state, ignore_errors=True)
-
-
-def embedded_state() -> Path:
-    """Where ``lab up`` keeps the embedded lab."""
-    return cache_dir() / "labs" / "embedded"

@@ -20,11 +20,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from lab.loopback.cleanup import descendants, end, remove_tree
+from lab.loopback.cleanup import TAG, descendants, end, remove_tree, tagged
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 #: The file in the state directory that names this process.
@@ -35,7 +38,7 @@ def main(argv: list[str]) -> int:
     state, owner, ttl, ready, lock = Path(argv[0]), *argv[1:5]
     if os.fork():
         os._exit(0)  # the starter waits for this process, so that init is nobody's zombie
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(int(lock), False)
     wakeups = _wake_on_signals()
     try:
@@ -54,6 +57,25 @@ def main(argv: list[str]) -> int:
         end(_living)
         remove_tree(state)
     return 0
+
+
+def serve_under(init: int, state: Path, work: Callable[[], None]) -> None:
+    """What COMMAND does: ``work``, until TERM, which comes too when ``init`` dies.
+
+    Whoever killed ``init`` left nobody to end the lab: then this process ends it.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    try:
+        if os.getppid() == init:
+            work()
+    finally:
+        if os.getppid() != init:
+            end(partial(tagged, os.environ[TAG]))
+            remove_tree(state)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 def _living() -> list[int]:

@@ -10,7 +10,6 @@ killed, takes the rest of the lab with it.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import ipaddress
 import json
 import os
@@ -29,8 +28,8 @@ import asyncssh
 
 from lab.faultflags import FaultFlags
 from lab.loopback import cleanup, commands, hiding, tunnel
+from lab.loopback.init import serve_under
 
-_PR_SET_PDEATHSIG = 1
 _LOGIN_TIMEOUT_S = 30
 _BACKLOG = 128
 #: How commands of a host reach its virtual machines.
@@ -230,14 +229,7 @@ async def _main(state: Path, ready: int) -> None:
 
 def main(argv: list[str]) -> None:
     state, ready, init = Path(argv[0]), int(argv[1]), int(argv[2])
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    try:
-        if os.getppid() == init:
-            asyncio.run(_main(state, ready))
-    finally:
-        if os.getppid() != init:  # init was killed: nobody else ends the lab
-            cleanup.end(partial(cleanup.tagged, os.environ[cleanup.TAG]))
-            cleanup.remove_tree(state)
+    serve_under(init, state, lambda: asyncio.run(_main(state, ready)))
 
 
 if __name__ == "__main__":

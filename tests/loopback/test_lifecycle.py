@@ -158,7 +158,7 @@ def test_status_counts_processes_and_memory_by_host(lab: Running):
 
 
 def test_a_second_lab_at_the_same_place_is_refused(lab: Running):
-    with pytest.raises(ConfigError, match="an embedded lab runs at"):
+    with pytest.raises(ConfigError, match="a lab runs at"):
         up(template(one=["dc"]), lab.state, owner_pid=None, ttl_s=60)
 
     assert status(lab.state)
