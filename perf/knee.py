@@ -21,11 +21,16 @@ WINDOWS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One window at ``rate`` calls/s. ``missed`` says why the SLO was not kept, None if it was."""
+    """One window at a ``rate`` that was asked for; ``missed``: why it did not keep the SLO."""
 
     rate: float
     result: LoadResult
     missed: str | None
+
+    @property
+    def answered(self) -> float:
+        """What came of the rate that was asked for."""
+        return answered(self.result)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Knee:
 
     steps: tuple[Step, ...]
     stopped_by: str
+
+    @property
+    def unit(self) -> str:
+        """What rates are counted in: a classroom's are its students."""
+        of_a_classroom = any(step.result.media is not None for step in self.steps)
+        return "students" if of_a_classroom else "calls/s"
 
     @property
     def best(self) -> Step | None:
@@ -61,7 +72,7 @@ def search(
     factor: float = 2.0,
     precision: float = 0.05,
 ) -> Knee:
-    """Find the knee between ``lowest`` and ``highest`` calls/s.
+    """Find the knee between ``lowest`` and ``highest``, in calls/s or students.
 
     ``measure`` gives one window at a rate; ``missed`` says how it misses the SLO. The search
     ends when the rates on both sides of the knee differ by ``precision`` (a share of the
@@ -106,7 +117,12 @@ def search(
     return Knee(tuple(steps), "slo")
 
 
+def answered(result: LoadResult) -> float:
+    """Calls per second that were answered, or students who were there."""
+    return result.rate if result.media is None else float(result.media.students)
+
+
 def _behind(rate: float, result: LoadResult) -> str | None:
-    if result.rate >= KEEPS_UP * rate:
+    if answered(result) >= KEEPS_UP * rate:
         return None
-    return f"answered {result.rate:.0f} calls/s of {rate:.0f}"
+    return f"answered {answered(result):.0f} of {rate:.0f}"

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from perf.knee import Knee
 from perf.load import LoadResult
+from perf.study import figure as measured
 
 Format = Literal["svg", "png"]
 
@@ -24,14 +25,19 @@ _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
 
 
 def distribution(windows: Sequence[LoadResult], kind: Format = "svg") -> bytes:
-    """Latency over percentile to p99.99, a line a window; none where nothing succeeded."""
+    """Latency over percentile to p99.99, a line a window; none where nothing succeeded.
+
+    Of a classroom it is the delay of packets, if that is known.
+    """
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="percentile", ylabel="latency (µs)", yscale="log")
         nines = np.linspace(0, 4, 120)
         for number, window in enumerate(windows, 1):
-            if window.succeeded:
-                latencies = [window.latencies.percentile(100 * (1 - 10**-n)) for n in nines]
+            delays = None if window.media is None else window.media.delay
+            shown = delays if delays is not None and delays.count else window.latencies
+            if shown.count:
+                latencies = [shown.percentile(100 * (1 - 10**-n)) for n in nines]
                 axes.plot(nines, latencies, label=f"window {number}", linewidth=1.4)
         axes.xaxis.set_major_locator(FixedLocator([_nines(p) for p in _TICKS]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"p{100 * (1 - 10**-n):.6g}"))
@@ -43,23 +49,26 @@ def distribution(windows: Sequence[LoadResult], kind: Format = "svg") -> bytes:
 
 
 def curve(knee: Knee, kind: Format = "svg") -> bytes:
-    """Latency (p50, p99) over throughput, a point a step; steps that missed the SLO are red."""
+    """Latency over throughput (delay over students), a point a step.
+
+    Steps that missed the SLO are red.
+    """
+    names = ("delay_p50", "delay_p95") if knee.unit == "students" else ("p50", "p99")
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_subplot(
-            xlabel="throughput (calls/s)", ylabel="latency (µs)", yscale="log"
-        )
-        steps = [step for step in knee.curve if step.result.succeeded]
-        for percent, style in ((50, ":"), (99, "-")):
-            rates = [step.result.rate for step in steps]
-            latencies = [step.result.latencies.percentile(percent) for step in steps]
-            axes.plot(rates, latencies, style, color=_LINE, linewidth=1.2, label=f"p{percent}")
-            colours = [_BAD if step.missed else _GOOD for step in steps]
+        axes = figure.add_subplot(xlabel=f"load ({knee.unit})", ylabel="latency (µs)", yscale="log")
+        for name, style in zip(names, (":", "-"), strict=True):
+            found = ((step, measured(name, step.result)) for step in knee.curve)
+            points = [(step, latency) for step, latency in found if latency is not None]
+            rates = [step.answered for step, _ in points]
+            latencies = [latency for _, latency in points]
+            axes.plot(rates, latencies, style, color=_LINE, linewidth=1.2, label=name)
+            colours = [_BAD if step.missed else _GOOD for step, _ in points]
             axes.scatter(rates, latencies, c=colours, s=18, zorder=3)
         if knee.best is not None:
-            axes.axvline(knee.best.result.rate, color=_GOOD, linewidth=0.8, linestyle="--")
+            axes.axvline(knee.best.answered, color=_GOOD, linewidth=0.8, linestyle="--")
         _plain_numbers(axes)
-        if steps:
+        if points:
             axes.legend(frameon=False, fontsize="small")
 
     return _drawn(draw, kind)

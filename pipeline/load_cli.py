@@ -92,3 +92,67 @@ def rpc(
         quiet=quiet,
         as_json=as_json,
     )
+
+
+@app.command("classroom")
+def classroom(
+    lab: Lab = None,
+    profile: Annotated[str, typer.Option(help="The use case: perf/profiles.yaml.")] = "lecture",
+    students: Annotated[int, typer.Option(min=1, help="Students, Locust's users.")] = 20,
+    ramp: Annotated[
+        float, typer.Option(min=0, help="They come within so many seconds; 0: a storm of joins.")
+    ] = 2.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, max=3600, help="The length of a window.")
+    ] = 10.0,
+    repeat: Annotated[int, typer.Option(min=1, max=50, help="Windows.")] = 3,
+    processes: Annotated[
+        int, typer.Option(min=1, max=16, help="Locust's workers, each with its own classrooms.")
+    ] = 1,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(help="What must be kept, like 'loss <= 1 %'; else the profile's."),
+    ] = None,
+    capacity: Annotated[
+        str | None, typer.Option(help="Search the most students that keep the SLO: LOW:HIGH.")
+    ] = None,
+    max_late: Annotated[
+        float, typer.Option(help="How late the generator may wake, us (p99); else it spoils.")
+    ] = 20_000.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=60, help="What one step of a student may take, s.")
+    ] = 10.0,
+    baseline: Annotated[
+        Path | None, typer.Option(help="An earlier study (its directory or study.json).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the study goes; else results/load-TIME.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Study a use case of the classroom: students come, stay for a window, and go.
+
+    Exit code: as of load rpc. Example: ./iec4 load classroom --profile gaming --capacity 10:100
+    """
+    from pipeline import loading_classroom
+
+    return loading_classroom.classroom(
+        loading_classroom.Asked(
+            lab=lab,
+            profile=profile,
+            students=students,
+            ramp=ramp,
+            seconds=seconds,
+            repeat=repeat,
+            processes=processes,
+            slo=tuple(slo or ()),
+            capacity=capacity,
+            max_late_us=max_late,
+            timeout_s=timeout,
+        ),
+        baseline=baseline,
+        out=out,
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -33,7 +33,7 @@ ENGINES = ("users", "windowed", "open")
 DOCUMENT = "study.json"
 PAGE = "study.html"
 #: A better value of these is a higher one; of all others a lower one.
-_MORE_IS_BETTER = ("rate",)
+_MORE_IS_BETTER = ("rate", "students", "frame_rate")
 #: What a move of a figure is called here.
 _CALLED = {
     Move.WORSE: "regression",
@@ -65,7 +65,7 @@ class Asked:
     @property
     def objectives(self) -> tuple[Objective, ...]:
         try:
-            return tuple(Objective.parse(text) for text in self.slo)
+            return tuple(Objective.parse(text, UNITS) for text in self.slo)
         except ValueError as error:
             raise ConfigError(f"--slo: {error}") from None
 
@@ -111,7 +111,7 @@ def rpc(
     asked: Asked, *, baseline: Path | None, out: Path | None, quiet: bool, as_json: bool
 ) -> int:
     """Make the study, write it to ``out``, print it; returns the exit code."""
-    before = None if baseline is None else _read(baseline)
+    before = read_baseline(baseline)
     objectives = asked.objectives
     if asked.knee is not None and (asked.engine == "windowed" or not objectives):
         raise ConfigError("--knee needs an engine with a rate (open, users) and an --slo")
@@ -125,7 +125,25 @@ def rpc(
     target = _target(asked)
     notes = _notes(asked, target)
     study = _study(asked, _engine(asked, target), objectives, rates, steps, notes, tell)
-    compared = [] if before is None else compare(before, study, target.profile)
+    return conclude(study, before, target.profile, out=out, as_json=as_json)
+
+
+def read_baseline(place: Path | None) -> Study | None:
+    """An earlier study, from its directory or document; raises `ConfigError`."""
+    if place is None:
+        return None
+    file = place / DOCUMENT if place.is_dir() else place
+    try:
+        return Study.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--baseline {place} is no load study: {error}") from None
+
+
+def conclude(
+    study: Study, before: Study | None, profile: str, *, out: Path | None, as_json: bool
+) -> int:
+    """Compare a study, write and print it; returns the exit code."""
+    compared = [] if before is None else compare(before, study, profile)
     place = out or Path("results") / f"load-{study.started.replace(':', '').replace('-', '')}Z"
     _write(place, study, compared)
     if as_json:
@@ -146,7 +164,7 @@ def compare(before: Study, now: Study, profile: str) -> list[tuple[str, ...]]:
     The band comes from the earlier study's repeated windows where there are enough of them.
     """
     rows: list[tuple[str, ...]] = []
-    for name, unit in UNITS.items():
+    for name, unit in now.units.items():
         earlier, later = before.values(name), now.values(name)
         if not earlier or not later:
             continue
@@ -255,14 +273,6 @@ def _target(asked: Asked) -> _Target:
     return _Target(Lab(inventory).address("tars", "registry"), inventory.profile)
 
 
-def _read(baseline: Path) -> Study:
-    file = baseline / DOCUMENT if baseline.is_dir() else baseline
-    try:
-        return Study.from_json(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--baseline {baseline} is no load study: {error}") from None
-
-
 def _write(target: Path, study: Study, compared: Sequence[tuple[str, ...]]) -> None:
     from perf import plots
     from pipeline.study_page import as_html
@@ -278,8 +288,8 @@ def _write(target: Path, study: Study, compared: Sequence[tuple[str, ...]]) -> N
 def _summary(study: Study, compared: Sequence[tuple[str, ...]]) -> list[str]:
     lines = [f"{objective}: {why or 'kept'}" for objective, why in study.verdicts()]
     if study.knee is not None and study.knee.best is not None:
-        rate, why = study.knee.best.result.rate, study.knee.stopped_by
-        lines.append(f"knee: {rate:.0f} calls/s (search ended by: {why})")
+        best, why = study.knee.best, study.knee.stopped_by
+        lines.append(f"knee: {best.answered:.0f} {study.knee.unit} (search ended by: {why})")
     elif study.knee is not None:
         lines.append("knee: not even the lowest rate kept the SLO")
     if compared:

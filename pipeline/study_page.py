@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from perf import plots
 from perf.knee import Knee
 from perf.load import LoadResult
-from perf.study import UNITS, Study, figure
+from perf.study import Study, figure
 from reports.page import Html, cell, listing, page, table, tag
 
 _KNEES = {
@@ -20,7 +20,7 @@ _KNEES = {
 def as_html(study: Study, compared: Sequence[tuple[str, ...]] = ()) -> bytes:
     """The page; ``compared`` are rows of a comparison: figure, before, now, band, verdict."""
     best = study.best
-    windows = ("window", *(f"{name} ({unit})" for name, unit in UNITS.items()))
+    windows = ("window", *(f"{name} ({unit})" for name, unit in study.units.items()))
     parts = [
         tag(
             "p",
@@ -61,18 +61,17 @@ def _knee(knee: Knee) -> Iterable[Html]:
         yield tag("p", "Not even the lowest rate kept the SLO.")
     else:
         told = _KNEES[knee.stopped_by]
-        yield tag("p", f"{knee.best.result.rate:,.0f} calls/s keep the SLO; {told}.")
+        yield tag("p", f"{knee.best.answered:,.0f} {knee.unit} keep the SLO; {told}.")
     yield _svg(plots.curve(knee))
     rows = [
-        (f"{step.rate:,.0f}", f"{step.result.rate:,.0f}", step.missed or "kept")
-        for step in knee.curve
+        (f"{step.rate:,.0f}", f"{step.answered:,.0f}", step.missed or "kept") for step in knee.curve
     ]
-    yield table(("asked (calls/s)", "answered (calls/s)", "SLO"), rows)
+    yield table((f"asked ({knee.unit})", "answered", "SLO"), rows)
 
 
 def _windows(study: Study) -> Iterable[tuple[str, ...]]:
     for number, window in enumerate(study.windows, 1):
-        found = (figure(name, window) for name in UNITS)
+        found = (figure(name, window) for name in study.units)
         told = ["-" if value is None else f"{value:,.6g}" for value in found]
         yield (str(number), *told)
 
@@ -89,7 +88,8 @@ def _conditions(study: Study, window: LoadResult) -> Iterable[tuple[str, str]]:
     found = window.conditions
     yield "cores that the generator may use", str(found.cores)
     yield "machine", found.machine
-    yield "body of a request", f"{found.body_bytes} bytes"
+    if window.media is None:
+        yield "body of a request", f"{found.body_bytes} bytes"
     yield "connections", str(found.connections)
     yield "window", f"{window.window_s:.1f} s after {window.plan.warm_up_s:g} s of warming up"
     yield (
