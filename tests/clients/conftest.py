@@ -80,7 +80,7 @@ class EdgeHouse:
         """Judge the machines' criteria; test → PASSED, or FAILED and the reason."""
         done = subprocess.run(
             [
-                sys.executable, "-m", "pytest", "validation/saas/test_machines.py",
+                sys.executable, "-m", "pytest", "validation/os/test_machines.py",
                 "-p", "no:cacheprovider", "-p", "no:randomly", "-rA", "--tb=no", "-q",
             ],
             cwd=ROOT,
@@ -92,7 +92,7 @@ class EdgeHouse:
         )  # fmt: skip
         told = {}
         for line in done.stdout.splitlines():
-            verdict, _, rest = line.partition(" validation/saas/test_machines.py::")
+            verdict, _, rest = line.partition(" validation/os/test_machines.py::")
             if rest:
                 test, _, reason = rest.partition(" - ")
                 told[test] = f"{verdict} {reason}".strip()
