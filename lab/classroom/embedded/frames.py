@@ -1,7 +1,6 @@
 """Whole Opus and VP8 frames out of RTP packets, in order and with their times; nothing decoded.
 
-The order is made by aiortc's jitter buffer, which looks at three attributes of a packet; a test
-guards them. Sources: RFC 3550, RFC 7741 (VP8 in RTP), RFC 6386 (VP8's frame header).
+Sources: RFC 3550, RFC 7741 (VP8 in RTP), RFC 6386 (VP8's frame header).
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from aiortc.codecs.vpx import VpxPayloadDescriptor
-from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 
-#: How many packets may be waited with for a late one; powers of two.
-_WAITING = {"audio": 16, "video": 128}
+#: How many packets are kept back while one before them is missing; then that one is lost.
+_WAITING = {"audio": 8, "video": 32}
+#: A packet this many numbers behind is no late one: its sender counts anew.
+_FAR_BEHIND = 1000
 _CLOCK_RATES = {"audio": 48_000, "video": 90_000}
 #: A timestamp that is this far from the packet's arrival is not believed, in milliseconds.
 STRAY_MS = 2000
@@ -33,13 +33,42 @@ class Frame:
     size: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """What aiortc's jitter buffer wants of a packet."""
+class _Order:
+    """Puts packets into the order of their numbers, which wrap."""
 
-    sequence_number: int
-    timestamp: int
-    _data: bytes
+    def __init__(self, waiting: int) -> None:
+        self._waiting = waiting
+        self._next: int | None = None
+        self._early: dict[int, RtpPacket] = {}
+
+    def add(self, packet: RtpPacket) -> Iterator[tuple[RtpPacket, bool]]:
+        """The packets whose turn it is now, each with whether any before it were lost."""
+        number = packet.sequence_number
+        if self._next is None or _FAR_BEHIND < self._next - number & 0xFFFF < 0x8000:
+            self._next = number
+            self._early.clear()
+        if number - self._next & 0xFFFF < 0x8000:  # else it comes too late, or once more
+            self._early[number] = packet
+            yield from self._due(self._waiting)
+
+    def rest(self) -> Iterator[tuple[RtpPacket, bool]]:
+        """What was kept back."""
+        yield from self._due(0)
+
+    def _due(self, waiting: int) -> Iterator[tuple[RtpPacket, bool]]:
+        lost = False
+        while self._early and self._next is not None:
+            expected = self._next
+            packet = self._early.pop(expected, None)
+            if packet is not None:
+                self._next = expected + 1 & 0xFFFF
+                yield packet, lost
+                lost = False
+            elif len(self._early) > waiting:
+                self._next = min(self._early, key=lambda number: number - expected & 0xFFFF)
+                lost = True
+            else:
+                return
 
 
 class FrameReader:
@@ -58,31 +87,47 @@ class FrameReader:
         self._clock = clock
         self._began = clock()
         self._source: int | None = None
-        self._buffer = self._new_buffer()
+        self._order = _Order(_WAITING[kind])
+        #: The parts so far of a picture; None until one begins.
+        self._parts: list[bytes] | None = None
         #: The last frame's timestamp, and the time that was made of it.
         self._last: tuple[int, float] | None = None
 
-    def _new_buffer(self) -> JitterBuffer:
-        return JitterBuffer(_WAITING[self._kind], is_video=self._is_video)
-
     def add(self, packet: RtpPacket) -> Iterator[Frame]:
-        """Take a packet, and yield the frame that it completes, if any."""
-        try:
-            data = self._content(packet.payload)
-        except ValueError:
-            return  # no VP8; nobody could show it
+        """Take a packet, and yield the frames that it completes."""
         if packet.ssrc != self._source:
-            self._source, self._last = packet.ssrc, None
-            self._buffer = self._new_buffer()
-        piece: object = _Piece(packet.sequence_number, packet.timestamp, data)
-        lost, found = self._buffer.add(piece)  # type: ignore[arg-type]
-        if lost:
-            self._keyframe()
-        if found is not None and found.data:
-            yield self._frame(found.data, found.timestamp)
+            self._source, self._last, self._parts = packet.ssrc, None, None
+            self._order = _Order(_WAITING[self._kind])
+        for due, lost in self._order.add(packet):
+            yield from self._read(due, lost)
 
-    def _content(self, payload: bytes) -> bytes:
-        return VpxPayloadDescriptor.parse(payload)[1] if self._is_video else payload
+    def rest(self) -> Iterator[Frame]:
+        """The frames that still waited for lost packets."""
+        for due, lost in self._order.rest():
+            yield from self._read(due, lost)
+
+    def _read(self, packet: RtpPacket, lost: bool) -> Iterator[Frame]:
+        if not self._is_video:
+            if packet.payload:
+                yield self._frame(packet.payload, packet.timestamp)
+            return
+        if lost:
+            self._parts = None
+            self._keyframe()
+        try:
+            descriptor, part = VpxPayloadDescriptor.parse(packet.payload)
+        except ValueError:
+            self._parts = None  # no VP8; nobody could show it
+            return
+        if descriptor.partition_start and descriptor.partition_id == 0:
+            self._parts = []
+        if self._parts is None:
+            return
+        self._parts.append(part)
+        if packet.marker:
+            data, self._parts = b"".join(self._parts), None
+            if data:
+                yield self._frame(data, packet.timestamp)
 
     def _frame(self, data: bytes, timestamp: int) -> Frame:
         at_ms = round(self._time_of(timestamp))

@@ -101,7 +101,7 @@ class StreamSpool:
         self.end_ms = offset_ms
         self._path = path
         self._file = path.open("wb")
-        self._lines: list[Line] = []
+        self._lines: dict[str, tuple[Line, FrameReader]] = {}
         self._began = time.monotonic()
         #: The kinds of which frames came, with the picture's size.
         self._tracks: dict[str, Track] = {}
@@ -114,7 +114,7 @@ class StreamSpool:
             for frame in reader.add(packet):
                 self._spool(kind, frame)
 
-        self._lines.append(line)
+        self._lines[kind] = (line, reader)
         line.recorder = take
         line.keyframe()
 
@@ -131,8 +131,10 @@ class StreamSpool:
         """Take no more."""
         if self._file.closed:
             return
-        for line in self._lines:
+        for kind, (line, reader) in self._lines.items():
             line.recorder = None
+            for frame in reader.rest():
+                self._spool(kind, frame)
         self.end_ms = self.offset_ms + round((time.monotonic() - self._began) * 1000)
         self._file.close()
 
