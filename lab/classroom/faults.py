@@ -217,4 +217,9 @@ FAULTS = (
     Fault("classroom.recording-cut", _ROLES, "0.8 s of each stream are recorded"),
     Fault("classroom.recording-unchecked", _ROLES, "a session without anybody is recorded"),
     Fault("classroom.recordings-open", _ROLES, "recordings are served to who has no credentials"),
+    Fault(
+        "classroom.media-server-fails",
+        _ROLES,
+        "the media server fails as the fault's text says (embedded/media_server.py)",
+    ),
 )

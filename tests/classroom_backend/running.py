@@ -76,10 +76,10 @@ class Backend:
             connection.close()
 
     @contextmanager
-    def fault(self, name: str) -> Iterator[None]:
+    def fault(self, name: str, text: str = "") -> Iterator[None]:
         flag = self.home / DIRECTORY / name
         flag.parent.mkdir(parents=True, exist_ok=True)
-        flag.touch()
+        flag.write_text(text)
         try:
             yield
         finally:

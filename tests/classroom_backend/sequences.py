@@ -106,3 +106,26 @@ WEBHOOKS = {
 WEBHOOKS_NOT_EMULATED = {
     "webhook-ip-camera": "IP cameras: no criterion and no client of the suite has one",
 }
+
+#: Recordings of a media server that fails → how it does at first, and after which note.
+MEDIA_SERVER: dict[str, dict[str, str]] = {
+    "kms-connection-dropped": {},
+    "kms-down-and-back": {
+        "media server killed": "gone",
+        "media server back": "",
+    },
+    "kms-error-event": {
+        "Error on WebRtcEndpoint": "endpoints-break",
+        "Error on PassThrough": "publishers-break",
+        "Error on MediaPipeline": "sessions-break",
+    },
+    "kms-fail-create-endpoint": {"": "endpoint", "afterwards": ""},
+    "kms-fail-create-passthrough": {"": "publish", "afterwards": ""},
+    "kms-fail-create-pipeline": {"": "pipeline"},
+    "kms-fail-gather": {},
+    "kms-fail-process-offer": {"": "publish", "afterwards": ""},
+    "kms-fail-subscribe": {"": "subscribe", "the same again": ""},
+    "kms-slow": {"": "slow"},
+    "kurento-audio-only-and-options": {},
+    "kurento-publish-subscribe": {},
+}

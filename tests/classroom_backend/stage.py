@@ -10,6 +10,7 @@ import json
 import re
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from contextlib import ExitStack
 from http.client import HTTPMessage
 from typing import Any
@@ -46,12 +47,19 @@ class Stage:
     """Plays one conversation. ``in_time``: `SPEED` times as fast as it was recorded.
 
     ``endpoint`` is where the backend posts its events, for conversations that tell of them.
+    ``on_note`` gets the recorder's notes: what it did behind the server's back.
     """
 
     def __init__(
-        self, backend: Backend, *, in_time: bool = False, endpoint: Endpoint | None = None
+        self,
+        backend: Backend,
+        *,
+        in_time: bool = False,
+        endpoint: Endpoint | None = None,
+        on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._endpoint = endpoint
+        self._on_note = on_note
         self._backend = backend
         self._in_time = in_time
         self._names = Renaming(backend.authority)
@@ -84,8 +92,9 @@ class Stage:
                 self._play_rest(entry["dir"], entry["frame"])
             elif entry["peer"] == "webhook":
                 self._expect_webhook(entry["frame"]["body"])
-            elif self._endpoint is not None and entry["dir"] == "note":
-                self._endpoint.note(entry["frame"])
+            elif entry["dir"] == "note":
+                self._note = entry["frame"]
+                self._on_note(entry["frame"])
             else:
                 self._play(entry["peer"], entry["dir"], entry["frame"])
             if entry["dir"] in ("c2s-abort", "closed"):
@@ -141,8 +150,6 @@ class Stage:
             case "closed":
                 self._ended.add(peer)
                 self._expect_end(peer, frame)
-            case "note":
-                self._note = frame
 
     # -- what clients do ----------------------------------------------------------------
 

@@ -36,7 +36,7 @@ def test_the_same_events_as_openvidu(name: str, telling: tuple[Backend, str]) ->
     in_time = name == "webhook-reasons"
     with (
         Endpoint(backend, url, answer=answer) as endpoint,
-        Stage(backend, in_time=in_time, endpoint=endpoint) as stage,
+        Stage(backend, in_time=in_time, endpoint=endpoint, on_note=endpoint.note) as stage,
     ):
         stage.play(recorded["frames"])
         endpoint.nothing_more()

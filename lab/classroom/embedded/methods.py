@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from lab.classroom.embedded import media_server
 from lab.classroom.embedded.calls import (
     Call,
     Defect,
@@ -69,6 +70,7 @@ async def join_room(call: Call, server_secret: str) -> None:
         )
     grant = _grant(call, session, token, secret, server_secret)
     client_data = call.text("metadata")
+    media_server.before_joining(call, session)
     participant = session.enter(
         grant, platform=platform, client_data=client_data, now_ms=call.now_ms
     )
@@ -127,6 +129,7 @@ async def publish_video(call: Call) -> None:
     call.flag("doLoopback")
     if seat.publication is not None:
         raise Defect(_KURENTO, _ALREADY_NEGOTIATED)
+    await media_server.before_publishing(call, seat)
     try:
         publication = await call.rooms.media.publish(offer)
     except OfferRefused:
@@ -205,7 +208,7 @@ async def receive_video_from(call: Call) -> None:
         Code.SDP,
         f"Unable to generate SDP answer when subscribing '{seat.participant.id}' to '{sender_id}'",
     )
-    if sender_id in seat.subscriptions:
+    if sender_id in seat.subscriptions or media_server.subscriber_refused(call.rooms):
         raise no_answer
     try:
         subscription = await call.rooms.served(seat, publication).subscribe(offer)

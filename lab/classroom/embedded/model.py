@@ -144,6 +144,8 @@ class Session:
     participants: dict[str, Participant] = field(default_factory=dict)
     #: Whether anybody has ever joined; a session without is collected after an hour.
     active: bool = False
+    #: The media server once had no room for it, and will not make any.
+    broken: bool = False
     #: Whether it is being recorded: it then outlives its last participant for a while.
     recording: bool = False
 

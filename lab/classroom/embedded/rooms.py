@@ -64,6 +64,8 @@ class Seat:
     candidates: Counter[str] = field(default_factory=Counter)
     #: Senders for whom candidates came before receiveVideoFrom, which then fails once.
     hasty_for: set[str] = field(default_factory=set)
+    #: Whether the media server once had no room for what it publishes.
+    barred: bool = False
     #: How many streams it has published so far.
     streams: int = 0
     grace: asyncio.TimerHandle | None = None

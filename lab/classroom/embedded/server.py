@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lab.classroom.embedded import foreign
+from lab.classroom.embedded import foreign, media_server
 from lab.classroom.embedded.journal import CdrFiles, Journal, Webhook, WebhookTarget
 from lab.classroom.embedded.media import MediaFaults, MediaPlane
 from lab.classroom.embedded.model import (
@@ -96,6 +96,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     rest = Rest(rooms, authority, secret, recordings, stop, garbage)
     runner = web.AppRunner(rest.application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
+    watching = asyncio.create_task(media_server.watch(rooms, stop))
     try:
         await web.TCPSite(
             runner, settings.host, settings.port, ssl_context=tls, reuse_address=True
@@ -112,6 +113,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             except TimeoutError:
                 continue
     finally:
+        watching.cancel()
         await rooms.close()
         await runner.cleanup()
         await journal.close()
