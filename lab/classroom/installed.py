@@ -80,6 +80,16 @@ class InstalledClassroom(Recipe):
             Await("the classroom answers GET /config", host, probe, timeout=START_S),
         ]
 
+    def stop(self, lab: Lab) -> Step:
+        """Take the server's container away, and with it all sessions; the others stay."""
+        return remove(_install(lab).engine, _host(lab), SERVER)
+
+    def start(self, lab: Lab) -> Step:
+        """Run the server's container again; it answers a little later."""
+        install = _install(lab)
+        [server] = [one for one in _containers(lab, install) if one.name == SERVER]
+        return RunContainer(f"run {SERVER}", _host(lab), install.engine, server)
+
     def removal(self, lab: Lab) -> list[Step]:
         """Containers, secrets and certificate; recordings and CDR files stay where they are."""
         install, host = _install(lab), _host(lab)

@@ -47,7 +47,7 @@ _SECRET_FILE = f"{_HOME}/secret"
 _CDR = f"{_HOME}/cdr"
 
 
-def recipe(lab: Lab) -> Recipe:
+def recipe(lab: Lab) -> EmbeddedClassroom | InstalledClassroom:
     """The recipe for this kind of lab; raises `ConfigError` where there is none."""
     if lab.inventory.kind == "embedded":
         return EmbeddedClassroom()
@@ -138,7 +138,7 @@ def backend_down(lab: Lab) -> Iterator[None]:
 
     Only for a lab with the capability ``system-restart``; raises as its recipe's steps do.
     """
-    backend = EmbeddedClassroom()
+    backend = recipe(lab)
     backend.stop(lab).execute(lab)
     try:
         yield

@@ -13,14 +13,15 @@ import yaml
 from blueprints.errors import ConfigError
 from lab.classroom.lesson import Lesson
 from lab.classroom.probe import probe
-from lab.classroom.recipe import recipe
-from lab.errors import DeployFailed
+from lab.classroom.recipe import backend_down, recipe
+from lab.errors import DeployFailed, SystemDown
 from lab.inventory import Inventory, load
 from lab.loopback import ca
 from lab.payload import ROOT
 from lab.recipe import execute
 from lab.secrets import MASK, learn, redactor
 from lab.session import Lab
+from lab.wait import wait_for
 from tests.containers.house import House, bare_hosts, bring_docker, changed, free_port, runs
 from tests.containers.house import deploy as deploy_by
 
@@ -139,6 +140,16 @@ def test_from_a_bare_host_to_a_lesson_and_away_again(house: House) -> None:
     execute(recipe(lab).removal(lab), lab)
     assert not lab.host("edge").run(["docker", "inspect", "openvidu-server"]).ok
     assert not lab.host("edge").run(["test", "-e", "iec4-openvidu"]).ok
+
+
+def test_its_server_is_taken_down_and_brought_back(house: House) -> None:
+    lab = house.lab()
+    deploy(lab)
+    before = runs(house.said(lab, "edge"))
+    with backend_down(lab), pytest.raises(SystemDown):
+        probe(lab)
+    assert wait_for("the server is back", lambda: probe(lab), timeout=10) == "2.13.0"
+    assert runs(house.said(lab, "edge")) == [*before, before[3]]
 
 
 def test_deploying_again_changes_nothing(house: House) -> None:
