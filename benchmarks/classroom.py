@@ -60,7 +60,7 @@ class Size:
     ramp_s: float = 10.0
     cycles: int = 1000
     #: Students who come in a second when many are to be there.
-    a_second: float = 25.0
+    a_second: float = 15.0
 
 
 FULL = Size()
@@ -215,7 +215,7 @@ def leak_percent(backend: Backend, cycles: int) -> float:
             _PATIENCE_S,
             api=rest.url,
             ca=str(lab.ca(SYSTEM)),
-            profile=use_case.model_dump(mode="json"),
+            profiles={AUDIO_AND_VIDEO: use_case.model_dump(mode="json")},
             timeout=10.0,
         )
         session = rest.create_session().id
@@ -223,7 +223,8 @@ def leak_percent(backend: Backend, cycles: int) -> float:
         def enter(who: str, part: str) -> None:
             role = Role.PUBLISHER if part != STUDENT else Role.SUBSCRIBER
             token = rest.create_token(session, role).url
-            ask("join", _PATIENCE_S, room=0, who=who, part=part, token=token)
+            told = {"use_case": AUDIO_AND_VIDEO, "room": 0, "who": who, "part": part}
+            ask("join", _PATIENCE_S, token=token, **told)
             ask("engage", _PATIENCE_S, who=who)
 
         names = count()

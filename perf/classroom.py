@@ -55,12 +55,14 @@ SLACK_S = 10.0
 class Lesson:
     """The classrooms of one load, the crowd in them, and the REST interface beside it."""
 
-    def __init__(self, api: ClassroomApi, crowd: Messenger, use_case: Profile, plan: LoadPlan):
+    def __init__(
+        self, api: ClassroomApi, crowd: Messenger, use_cases: dict[str, Profile], plan: LoadPlan
+    ) -> None:
         self.api = api
         self.crowd = crowd
-        self.profile = use_case
+        self.use_cases = use_cases
         self._plan = plan
-        self._sessions: dict[int, str] = {}
+        self._sessions: dict[tuple[str, int], str] = {}
         self._opening = BoundedSemaphore()
 
     def ask(self, do: str, *, seconds: float = 0.0, **told: Any) -> dict[str, Any]:
@@ -68,26 +70,35 @@ class Lesson:
         patience = seconds + 2 * self._plan.timeout_s + SLACK_S
         return self.crowd.ask(do, patience, **told)
 
-    def token(self, room: int) -> str:
+    def seat(self, student: int) -> tuple[str, int]:
+        """The use case and the number of the classroom of student number ``student`` (from 0)."""
+        names = tuple(self.use_cases)
+        use_case = names[student % len(names)]
+        return use_case, self.use_cases[use_case].classroom_of(student // len(names))
+
+    def token(self, use_case: str, room: int) -> str:
         """A student's token for a classroom, which is opened if it is not; raises `LabError`."""
         with self._opening:
-            if room not in self._sessions:
-                self._sessions[room] = self.api.create_session().id
-                self._bring_staff(room)
-        return self._token(room, sends=self.profile.parts[STUDENT].sends is not None)
+            if (use_case, room) not in self._sessions:
+                self._sessions[use_case, room] = self.api.create_session().id
+                self._bring_staff(use_case, room)
+        sends = self.use_cases[use_case].parts[STUDENT].sends is not None
+        return self._token(use_case, room, sends=sends)
 
-    def _token(self, room: int, *, sends: bool) -> str:
+    def _token(self, use_case: str, room: int, *, sends: bool) -> str:
         role = Role.PUBLISHER if sends else Role.SUBSCRIBER
-        return self.api.create_token(self._sessions[room], role).url
+        return self.api.create_token(self._sessions[use_case, room], role).url
 
-    def _bring_staff(self, room: int) -> None:
-        """Every other part joins and sends; in the first classroom, observers come along."""
-        parts = [*self.profile.staff, *(OBSERVERS if room == 0 else ())]
+    def _bring_staff(self, use_case: str, room: int) -> None:
+        """Every other part joins and sends; in the very first classroom, observers come along."""
+        first = (use_case, room) == self.seat(0)
+        parts = [*self.use_cases[use_case].staff, *(OBSERVERS if first else ())]
         for part in parts:
-            token = self._token(room, sends=part not in OBSERVERS)
-            self.ask("join", room=room, who=f"{part} {room}", part=part, token=token)
+            token = self._token(use_case, room, sends=part not in OBSERVERS)
+            who = f"{use_case} {room} {part}"
+            self.ask("join", use_case=use_case, room=room, who=who, part=part, token=token)
         for part in parts:
-            self.ask("engage", who=f"{part} {room}")
+            self.ask("engage", who=f"{use_case} {room} {part}")
 
     def close(self) -> None:
         """The classrooms end."""
@@ -99,24 +110,25 @@ class Lesson:
 @contextmanager
 def arranged(host: str | None, plan: LoadPlan) -> Iterator[Lesson]:
     """A lesson on the lab that ``host`` (an inventory's name or path) or the environment names."""
-    use_case = profile(plan.profile)
+    use_cases = {name: profile(name) for name in plan.profile.split(",")}
     inventory = load_inventory(host) if host else Task.from_environment().inventory
     with (
         Lab(inventory) as lab,
         probe.api(lab, timeout=plan.timeout_s) as api,
         Messenger() as crowd,
     ):
-        lesson = Lesson(api, crowd, use_case, plan)
+        lesson = Lesson(api, crowd, use_cases, plan)
         ca = lab.ca(probe.SYSTEM)
         lesson.ask(
             "open",
             api=api.url,
             ca=None if ca is None else str(ca),
-            profile=use_case.model_dump(mode="json"),
+            profiles={name: found.model_dump(mode="json") for name, found in use_cases.items()},
             timeout=plan.timeout_s,
         )
         try:
-            lesson.token(0)  # the first classroom is open, and its staff there, before students
+            for student in range(len(use_cases)):
+                lesson.token(*lesson.seat(student))  # a classroom of each is open before they come
             yield lesson
         finally:
             lesson.close()
@@ -164,11 +176,13 @@ class LessonLoad(LocustLoad):
         who = f"student {number}"
         joined = engaged = False
         try:
-            room = self.target.profile.classroom_of(number)
+            use_case, room = self.target.seat(number)
             with self._telling("token"):
-                token = self.target.token(room)
+                token = self.target.token(use_case, room)
             with self._telling("join"):
-                done = self.target.ask("join", room=room, who=who, part=STUDENT, token=token)
+                done = self.target.ask(
+                    "join", use_case=use_case, room=room, who=who, part=STUDENT, token=token
+                )
             joined = True
             with self._telling("media"):
                 self.target.ask("engage", who=who)
@@ -269,7 +283,11 @@ class LessonLoad(LocustLoad):
         self._over.set()
         if self._watched is None or self._own_health is None:
             return self._broken
-        media = MediaFigures.from_json(self._watched["media"])
+        use_cases = {
+            name: MediaFigures.from_json(found)
+            for name, found in self._watched["use_cases"].items()
+        }
+        media = MediaFigures.of(use_cases.values())
         media.leave = self._leaves
         crowds = GeneratorHealth(**self._watched["health"])
         names = ("locust", "gevent", "aiortc", "websockets", "numpy")
@@ -288,6 +306,7 @@ class LessonLoad(LocustLoad):
             failures=dict(self._failures.most_common()),
             generator=_worse(crowds, self._own_health),
             media=media,
+            use_cases=use_cases,
             doubts=tuple(self._watched["doubts"]),
         )
 

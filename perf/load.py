@@ -32,8 +32,8 @@ class LoadPlan:
     ``window`` is how many actions a user has under way in a closed loop; engines whose users
     wait for each answer have one. ``no_delay``: whether the engines' own connections have
     TCP_NODELAY on; that of users is their client's. ``ramp_s``: the users come evenly over so
-    many seconds instead of all at once. ``profile``: the use case that they play, where a load
-    has several.
+    many seconds instead of all at once. ``profile``: the use case that they play where a load
+    has several, or some of them, by comma, which they play beside each other.
     """
 
     users: int
@@ -113,8 +113,8 @@ class LoadResult:
     the others by reason; an action that was still unanswered at the end is one of them.
     ``succeeded_in_window`` are successes that were complete before the window closed.
     ``returns`` counts the answers by iRet, good and bad; empty where there is none.
-    ``media`` is what the users of a classroom had of it; ``doubts`` are what the generator has
-    found that speaks against its own figures.
+    ``media`` is what the users of a classroom had of it, ``use_cases`` the same by profile;
+    ``doubts`` are what the generator has found that speaks against its own figures.
     """
 
     plan: LoadPlan
@@ -128,6 +128,7 @@ class LoadResult:
     series: tuple[Second, ...] = ()
     returns: dict[int, int] = field(default_factory=dict)
     media: MediaFigures | None = None
+    use_cases: dict[str, MediaFigures] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
 
     @property
@@ -201,6 +202,7 @@ class LoadResult:
             "series": [asdict(second) for second in self.series],
             "latencies": self.latencies.to_json(),
             "media": None if self.media is None else self.media.to_json(),
+            "use_cases": {name: media.to_json() for name, media in self.use_cases.items()},
             "doubts": list(self.doubts),
         }
 
@@ -219,6 +221,10 @@ class LoadResult:
                 series=_SERIES.validate_python(data.get("series", [])),
                 returns=_RETURNS.validate_python(data.get("returns", {})),
                 media=MediaFigures.from_json(media) if (media := data.get("media")) else None,
+                use_cases={
+                    str(name): MediaFigures.from_json(found)
+                    for name, found in data.get("use_cases", {}).items()
+                },
                 doubts=tuple(str(doubt) for doubt in data.get("doubts", ())),
             )
         except (KeyError, TypeError, ValidationError) as error:

@@ -48,6 +48,10 @@ def merged(results: Sequence[LoadResult]) -> LoadResult:
             oversleep_max_us=max(one.oversleep_max_us for one in health),
         ),
         series=(),
+        use_cases={
+            name: MediaFigures.of(r.use_cases[name] for r in results if name in r.use_cases)
+            for name in first.use_cases
+        },
         media=MediaFigures.of(media) if (media := [r.media for r in results if r.media]) else None,
         doubts=tuple(dict.fromkeys(doubt for result in results for doubt in result.doubts)),
     )

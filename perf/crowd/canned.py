@@ -26,7 +26,11 @@ _TONE_HZ = 440.0
 
 @dataclass(frozen=True)
 class Loop:
-    """RTP payloads of each picture (or sound) in turn; the first is a keyframe."""
+    """RTP payloads of each picture (or sound) in turn.
+
+    The first picture is a keyframe, and sent again only when somebody asks for one: after the
+    last comes the second, as if the camera had jumped.
+    """
 
     units: tuple[tuple[bytes, ...], ...]
     rate: int

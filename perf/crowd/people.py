@@ -28,6 +28,8 @@ Kind = Literal["header", "decrypting", "decoding"]
 _HEADER = Struct("!BBHLL")
 _VERSION_2 = 0x80
 _MARKER = 0x80
+#: Seconds that the first packet of a stream is waited for, before its taker counts as there.
+FIRST_PACKET_S = 3.0
 #: A sender that was kept from running sends what is due at once, but no more than this.
 _CATCH_UP_S = 0.2
 
@@ -47,7 +49,6 @@ class Subscription:
     stream: str
     kind: Kind
     asked_ns: int
-    connected_ns: int = 0
     received: Received = field(default_factory=Received)
     media: tuple[str, ...] = ("audio",)
     undecrypted: int = 0
@@ -107,7 +108,9 @@ class Sender:
             self._again, self._next = False, 0
         key = self._next == 0
         payloads = self._units.units[self._next]
-        self._next = (self._next + 1) % len(self._units.units)
+        self._next += 1
+        if self._next == len(self._units.units):
+            self._next = 1 if self.kind == "video" else 0
         last = len(payloads) - 1
         number = self.log.first + len(self.log.times)
         for place, payload in enumerate(payloads):
@@ -206,8 +209,8 @@ class Student:
             answer: Receiving = await self._conversation.ask(call, timeout=timeout)
             endpoint = f"{self.connection_id}_{stream}"
             await self._connect(link, answer.sdp_answer, endpoint, timeout)
-        subscription.connected_ns = time.monotonic_ns()
         self.subscriptions.append(subscription)
+        await received.first(timeout=FIRST_PACKET_S)  # who gets none, is in the window's figures
         return subscription
 
     def _link(self, sink: Sink | None = None, keyframe: Callable[[], None] | None = None) -> Link:
@@ -263,7 +266,6 @@ class Decoding:
         subscription.listener = await self.participant.subscribe(
             stream, audio="audio" in media, video="video" in media, timeout=timeout
         )
-        subscription.connected_ns = time.monotonic_ns()
         self.subscriptions.append(subscription)
         return subscription
 

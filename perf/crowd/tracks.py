@@ -7,8 +7,9 @@ every process of a machine.
 
 from __future__ import annotations
 
+import asyncio
 from array import array
-from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -60,17 +61,21 @@ class Received:
     def __init__(self) -> None:
         self._headers = bytearray()
         self._times = array("q")
+        self._first = asyncio.Event()
+
+    async def first(self, *, timeout: float) -> bool:
+        """Wait for the first packet; whether it came in time (s)."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._first.wait()
+        return self._first.is_set()
 
     def take(self, buffer: memoryview, _size: int, now: int) -> None:
         """A `perf.crowd.link.Sink`."""
+        if not self._times:
+            self._first.set()
         self._headers += buffer[:12]
         self._times.append(now)
-
-    def forget(self, before: int) -> None:
-        """Let go of what came earlier than that."""
-        count = bisect_left(self._times, before)
-        del self._times[:count]
-        del self._headers[: count * HEADER.itemsize]
 
     def of(self, payload_type: int) -> Track:
         """What came of one payload type."""

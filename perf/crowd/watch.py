@@ -34,7 +34,7 @@ class Watched:
     """A window's figures, the crowd's health, and what speaks against both."""
 
     window_s: float
-    media: MediaFigures
+    use_cases: dict[str, MediaFigures]
     health: GeneratorHealth
     doubts: tuple[str, ...]
 
@@ -45,7 +45,7 @@ async def watch(rooms: Rooms, seconds: float, enough: asyncio.Event) -> Watched:
     looking = _Looking(monitor)
     ears = {
         id(subscription): asyncio.create_task(subscription.listener.hear(min(seconds, HEARING_S)))
-        for _, subscription, _ in rooms.subscriptions()
+        for _, _, subscription, _ in rooms.subscriptions()
         if subscription.listener is not None
     }
     opened = time.monotonic_ns()
@@ -57,9 +57,10 @@ async def watch(rooms: Rooms, seconds: float, enough: asyncio.Event) -> Watched:
     await _pass(STRAGGLERS_S, asyncio.Event())
     for ear in ears.values():
         ear.cancel()  # if it was enough too early for it
-    media = MediaFigures(students=rooms.students, cpu_percent=health.cpu_percent)
+    found = {name: MediaFigures(students=rooms.students(name)) for name in rooms.use_cases}
+    found[rooms.use_cases[0]].cpu_percent = health.cpu_percent  # nobody can tell whose it was
     seen: dict[str, list[_Share]] = {"header": [], **{name: [] for name in OBSERVERS}}
-    for person, subscription, stream in rooms.subscriptions():
+    for use_case, person, subscription, stream in rooms.subscriptions():
         if subscription.listener is not None:
             hearing = ears.get(id(subscription))
             if hearing is not None and hearing.done() and not hearing.cancelled():
@@ -70,9 +71,9 @@ async def watch(rooms: Rooms, seconds: float, enough: asyncio.Event) -> Watched:
         if subscription.undecrypted:
             seen[subscription.kind].append(_Share("authentic packets", 0.0))
         if person.part not in OBSERVERS:
-            _count(media, subscription, tracks)
+            _count(found[use_case], subscription, tracks, window)
         await asyncio.sleep(0)  # others have their turn: packets go on coming
-    return Watched((window.closed - opened) / 1e9, media, health, tuple(_doubts(seen)))
+    return Watched((window.closed - opened) / 1e9, found, health, tuple(_doubts(seen)))
 
 
 class _Looking:
@@ -108,7 +109,9 @@ def _tracks(subscription: Subscription, stream: Stream, window: Window) -> Itera
         yield figures(subscription.received.of(PAYLOAD_TYPES[kind]), sent, window)
 
 
-def _count(media: MediaFigures, subscription: Subscription, tracks: list[TrackFigures]) -> None:
+def _count(
+    media: MediaFigures, subscription: Subscription, tracks: list[TrackFigures], window: Window
+) -> None:
     """Add what a student had of one stream."""
     for track in tracks:
         media.tracks += 1
@@ -123,9 +126,9 @@ def _count(media: MediaFigures, subscription: Subscription, tracks: list[TrackFi
             media.delay.record_batch(track.delays)
         if track.jitter_us is not None:
             media.jitter.record(track.jitter_us)
-    first = [track.first_ns for track in tracks if track.first_ns is not None]
-    if tracks and len(first) == len(tracks):
-        media.first_frame.record((max(first) - subscription.asked_ns) / 1000)
+    # Who has waited until the window's end for a first picture has waited so long at least.
+    first = max(track.first_ns or window.closed for track in tracks)
+    media.first_frame.record((first - subscription.asked_ns) / 1000)
 
 
 @dataclass(frozen=True)

@@ -59,13 +59,17 @@ class Worker:
         return self._rooms
 
     async def _open(
-        self, api: str, ca: str | None, profile: dict[str, Any], timeout: float
+        self, api: str, ca: str | None, profiles: dict[str, Any], timeout: float
     ) -> dict[str, Any]:
-        self._rooms = Rooms(api, Path(ca) if ca else None, Profile.model_validate(profile), timeout)
+        played = {name: Profile.model_validate(found) for name, found in profiles.items()}
+        self._rooms = Rooms(api, Path(ca) if ca else None, played, timeout)
         return {}
 
-    async def _join(self, room: int, who: str, part: str, token: str) -> dict[str, Any]:
-        return {"join_s": await self.rooms.join(room, who, part, Token.from_url(token))}
+    async def _join(
+        self, use_case: str, room: int, who: str, part: str, token: str
+    ) -> dict[str, Any]:
+        join_s = await self.rooms.join(use_case, room, who, part, Token.from_url(token))
+        return {"join_s": join_s}
 
     async def _engage(self, who: str) -> dict[str, Any]:
         await self.rooms.engage(who)
@@ -80,7 +84,7 @@ class Worker:
             gc.unfreeze()
         return {
             "window_s": watched.window_s,
-            "media": watched.media.to_json(),
+            "use_cases": {name: media.to_json() for name, media in watched.use_cases.items()},
             "health": asdict(watched.health),
             "doubts": list(watched.doubts),
         }

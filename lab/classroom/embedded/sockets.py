@@ -44,6 +44,19 @@ _ONE_FOR_ALL = asyncio.Lock()
 CLOSE_TIMEOUT_S = 2.0
 
 
+class _Told:
+    """The frame that was sent last, and its text: a full classroom is told the same by turns."""
+
+    frame: Frame | None = None
+    text = ""
+
+
+def _text_of(frame: Frame) -> str:
+    if frame is not _Told.frame:
+        _Told.frame, _Told.text = frame, format_frame(frame)
+    return _Told.text
+
+
 class Outbox:
     """The way out of one socket: whatever is sent leaves in order, by a task of its own."""
 
@@ -58,7 +71,7 @@ class Outbox:
         self._task = asyncio.create_task(self._write())
 
     def send(self, frame: Frame) -> None:
-        text = format_frame(frame)
+        text = _text_of(frame)
         self._characters += len(text)
         if self._characters > OUTBOX_CHARACTERS:
             self._give_up()
