@@ -14,6 +14,10 @@ class Unshown(ValueError):
     """Refuses a value of a configuration that is not repeated: a secret may be in it."""
 
 
+class Unacceptable(Exception):
+    """Something from outside is not fit to be read; the text says what and why."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """ ", did you mean …?" with the nearest names, or the known ones when none is near."""
     known = sorted(known)

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from blueprints.errors import ConfigError
+from blueprints.errors import ConfigError, Unacceptable
 from lab.errors import LabError
 from lab.jenkins.access import Access, job_path
 from lab.jenkins.client import Client
 from pipeline.jenkins_builds import tell
-from submission.untrusted import Unacceptable, read_zip
+from submission.untrusted import read_zip
 
 
 def fetch(access: Access, builds: list[str], output: Path) -> int:

@@ -12,13 +12,14 @@ from pathlib import Path
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Maturity
+from blueprints.security import security_rules
 from lab import inventory as inventories
 from lab import secrets
 from lab.secrets import redactor
 from reports.results import RunResults, read_results
 from submission import exceptions, gate_page
 from submission.gate import Gate, Rules, evaluate
-from submission.rules import release_rules, security_rules
+from submission.rules import release_rules
 
 
 def gate(

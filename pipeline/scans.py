@@ -7,14 +7,15 @@ import tempfile
 from pathlib import Path
 
 from blueprints import model
-from blueprints.errors import ConfigError
+from blueprints.errors import ConfigError, Unacceptable
 from blueprints.model import Maturity
+from blueprints.security import security_rules
 from lab.errors import LabError
 from lab.secrets import redactor
 from reports.exit_codes import ExitCode
-from submission.rules import release_rules, security_rules
+from submission.rules import release_rules
 from submission.scans.outputs import DIRECTORY, Output, judges, read_outputs
-from submission.untrusted import Unacceptable, read_bytes
+from submission.untrusted import read_bytes
 
 
 def take_in(source: Path, run: Path | None, *, blueprint: str, maturity: Maturity) -> int:

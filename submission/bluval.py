@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from blueprints.config import Document
-from blueprints.errors import ConfigError
+from blueprints.errors import ConfigError, Unacceptable
 from blueprints.model import BlueprintFile, BluvalTest, Criterion
 from blueprints.words import LAYERS
-from submission.untrusted import YAML_DOCUMENT, Unacceptable, parse_yaml, read_bytes, safe_name
+from submission.untrusted import YAML_DOCUMENT, parse_yaml, read_bytes, safe_name
 
 _FILE = re.compile(r"bluval-([a-z0-9][a-z0-9-]*)\.ya?ml")
 _KEYS = {"name", "what", "skip", "optional", "show_stopper"}

@@ -20,16 +20,18 @@ from robot.api import ExecutionResult
 from robot.errors import DataError
 from robot.result import TestCase
 
+from blueprints.errors import Unacceptable
 from blueprints.evidence import Verdict
 from blueprints.model import Blueprint, Maturity
+from blueprints.security import SecurityRules
 from reports.results import RunResults
 from reports.scan import FoundIn, scan
 from submission.attestation import ATTESTATION, mismatches, sign, statement, verified
 from submission.ledger import Refused
-from submission.rules import ReleaseRules, SecurityRules
+from submission.rules import ReleaseRules
 from submission.scans.outputs import DIRECTORY, Output, judges, lies_in, read_outputs
 from submission.suites import Case, Suite, case_of, cases_of, write_suite
-from submission.untrusted import Unacceptable, parse_xml, read_bytes, read_zip, safe_name
+from submission.untrusted import parse_xml, read_bytes, read_zip, safe_name
 from submission.validity import problems
 
 #: The suite that has a layer's criteria, whichever runner judged them.

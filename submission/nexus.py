@@ -8,8 +8,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from blueprints.errors import Unacceptable
 from submission import tls
-from submission.untrusted import DOCUMENT, Unacceptable, safe_name
+from submission.untrusted import DOCUMENT, safe_name
 
 #: Seconds for one request; unpacking a bundle takes Nexus a while.
 TIMEOUT_S = 120

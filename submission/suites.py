@@ -15,10 +15,10 @@ from robot.api import ResultWriter
 from robot.output import LOGGER
 from robot.result import Result, TestCase, TestSuite
 
+from blueprints.checks import Check
 from blueprints.evidence import Measurement
 from reports.results import CriterionResult, RunResults
 from reports.text import one_line, printable
-from submission.scans.checks import Check
 from submission.scans.outputs import Output
 
 #: What every test directory holds.

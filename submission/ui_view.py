@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-from submission.untrusted import Unacceptable, parse_xml, parse_yaml
+from blueprints.errors import Unacceptable
+from submission.untrusted import parse_xml, parse_yaml
 
 #: Layers whose name contains one of these, and blueprints of these names, are ignored.
 IGNORED_IN_LAYERS = ("test", "service", "home")

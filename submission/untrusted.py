@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import yaml
 
 from blueprints import guarded_xml
+from blueprints.errors import Unacceptable
 
 #: Bytes of a document (a scanner's log, an output.xml) at most.
 DOCUMENT = 64 * 1024 * 1024
@@ -34,10 +35,6 @@ RATIO = 200
 
 _CHUNK = 256 * 1024
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
-
-
-class Unacceptable(Exception):
-    """Something from outside is not fit to be read; the text says what and why."""
 
 
 def read_bytes(path: Path, limit: int = DOCUMENT) -> bytes:

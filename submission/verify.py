@@ -14,10 +14,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from blueprints.errors import Unacceptable
 from blueprints.model import Blueprint
 from reports.results import RunResults
 from submission.attestation import ATTESTATION, mismatches, verified
-from submission.untrusted import Unacceptable, read_bytes, read_zip
+from submission.untrusted import read_bytes, read_zip
 from submission.validity import problems, timestamp
 
 

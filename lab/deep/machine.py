@@ -184,8 +184,9 @@ class _Upper:
     def _write_etc(self, state: Path, name: str, address: str) -> None:
         for file in sorted(_ETC.rglob("*")):
             if file.is_file():
-                mode = 0o440 if file.parent.name == "sudoers.d" else 0o644
-                self._write(f"/etc/{file.relative_to(_ETC)}", file.read_text(), mode=mode)
+                place = file.relative_to(_ETC)
+                mode = 0o440 if place.parts[0].startswith("sudoers") else 0o644
+                self._write(f"/etc/{place}", file.read_text(), mode=mode)
         configuration = (_ETC / "ssh" / "sshd_config").read_text()
         own = f"AuthorizedKeysFile /etc/ssh/keys/%u\nListenAddress {address}\n"
         self._write("/etc/ssh/sshd_config", configuration + own, mode=0o600)
@@ -198,7 +199,6 @@ class _Upper:
         self._write("/etc/hosts", f"127.0.0.1 localhost\n{address} {name}\n")
         self._write("/etc/resolv.conf", "")
         self._write("/etc/machine-id", f"{os.urandom(16).hex()}\n")
-        self._write("/etc/sudoers", "Defaults env_reset\n@includedir /etc/sudoers.d\n", mode=0o440)
 
 
 def _lines(path: str) -> list[list[str]]:

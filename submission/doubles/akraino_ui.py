@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 
 import httpx
 
+from blueprints.errors import Unacceptable
 from submission.doubles.server import Answer, Double, Request
 from submission.ui_view import IGNORED_BLUEPRINTS, IGNORED_IN_LAYERS, Shown, shown, test_info
-from submission.untrusted import Unacceptable
 
 _PATH = "/api/v1/jenkinsjobnotification/"
 TIMEOUT_S = 30

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from submission.scans.checks import Check
-from submission.untrusted import Unacceptable, parse_xml
+from blueprints.checks import Check
+from blueprints.errors import Unacceptable
+from submission.untrusted import parse_xml
 
 
 def judge(data: bytes) -> list[Check]:

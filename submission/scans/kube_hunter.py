@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from submission.scans.checks import Check
-from submission.untrusted import Unacceptable, parse_json
+from blueprints.checks import Check
+from blueprints.errors import Unacceptable
+from submission.untrusted import parse_json
 
 _NOTHING = "No vulnerabilities were found"
 _ID = re.compile(r"KHV\d{3}|CAP_NET_RAW Enabled|Access to pod's secrets")

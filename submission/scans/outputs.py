@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from blueprints import lynis
+from blueprints.checks import Check
+from blueprints.errors import Unacceptable
 from blueprints.model import Maturity
-from submission.rules import ReleaseRules, SecurityRules
-from submission.scans import conformance, kube_hunter, lynis, vuls
-from submission.scans.checks import Check
-from submission.untrusted import Unacceptable, read_bytes
+from blueprints.security import SecurityRules
+from submission.rules import ReleaseRules
+from submission.scans import conformance, kube_hunter, vuls
+from submission.untrusted import read_bytes
 
 #: Where they lie in a run directory: ``bluval/<layer>/<test>/``.
 DIRECTORY = "bluval"

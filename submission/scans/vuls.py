@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from submission.scans.checks import Check
-from submission.untrusted import Unacceptable, parse_json
+from blueprints.checks import Check
+from blueprints.errors import Unacceptable
+from submission.untrusted import parse_json
 
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 _SYSTEM = re.compile(r"\b(centos|ubuntu|debian|rhel|redhat|rocky|alma)(\d+(?:\.\d+)?)")

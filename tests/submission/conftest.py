@@ -13,8 +13,8 @@ import pytest
 from benchmarks.checkout import ROOT
 from blueprints import model
 from blueprints.evidence import Verdict
+from blueprints.security import security_rules
 from lab.loopback import ca
-from submission.rules import security_rules
 from tests.reports.conftest import Run
 
 RECORDED = ROOT / "fixtures" / "recordings" / "akraino"

@@ -13,15 +13,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from robot.api import ExecutionResult
 
+from blueprints.errors import Unacceptable
 from blueprints.evidence import Verdict
+from blueprints.security import security_rules
 from reports.results import read_results
 from submission import exceptions
 from submission.attestation import ATTESTATION, mismatches, verified
 from submission.bundle import Bundle, Rules, build, refusals, suites
 from submission.ledger import Refused
-from submission.rules import release_rules, security_rules
+from submission.rules import release_rules
 from submission.ui_view import view
-from submission.untrusted import Unacceptable, read_zip
+from submission.untrusted import read_zip
 from submission.validity import problems
 from submission.verify import facts
 from tests.submission.conftest import (

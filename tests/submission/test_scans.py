@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from submission.rules import security_rules
-from submission.scans import conformance, kube_hunter, lynis, vuls
-from submission.scans.checks import Check
-from submission.untrusted import Unacceptable
+from blueprints import lynis
+from blueprints.checks import Check
+from blueprints.errors import Unacceptable
+from blueprints.security import security_rules
+from submission.scans import conformance, kube_hunter, vuls
 from tests.submission.conftest import JUNIT, RECORDED, lynis_log, vuls_report
 
 RULES = security_rules()

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from submission.scans.checks import Check
-from submission.untrusted import Unacceptable
+from blueprints.checks import Check
+from blueprints.errors import Unacceptable
 
 _END = re.compile(r"(?:Program|Lynis) ended successfully")
 _STARTED = re.compile(r"(?:Starting Lynis|Lynis \d|### Starting )")
