@@ -319,6 +319,21 @@ def test_many_calls_on_one_client(replay: ReplayServer, api: ClassroomApi) -> No
     assert api.config().version == "2.13.0"
 
 
+@pytest.mark.parametrize(
+    ("name", "max_receive", "events"), [("config", 1000, 9), ("variant-config", 700, 2)]
+)
+def test_the_configuration(
+    name: str, max_receive: int, events: int, replay: ReplayServer, api: ClassroomApi
+) -> None:
+    recorded = exchange(name)
+    replay.will_answer(recorded)
+    config = api.config()
+    assert (config.max_receive, len(config.webhook_events)) == (max_receive, events)
+    assert config.public_url == recorded.body["OPENVIDU_PUBLICURL"]
+    assert config.webhook_endpoint == recorded.body["OPENVIDU_WEBHOOK_ENDPOINT"]
+    assert "Basic" not in repr(config)  # the webhook's headers
+
+
 def test_who_is_in_a_session(replay: ReplayServer, api: ClassroomApi) -> None:
     recorded = exchange("active-get")
     replay.will_answer(recorded)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.classroom.attendee import ClassroomLoop
+from lab.classroom.endpoint import handshake
 from lab.classroom.errors import Disconnected, RestRefused, SignallingRefused
 from lab.classroom.messages import (
     ParticipantEvicted,
@@ -16,12 +17,14 @@ from lab.classroom.messages import (
     ParticipantLeft,
     ParticipantPublished,
     ParticipantUnpublished,
+    Reason,
     Signal,
 )
 from lab.classroom.rest import ClassroomApi
+from lab.classroom.signalling import CLOSE_REASON_NO_PING
 from lab.classroom.signalling_only import SilentParticipant
 from lab.classroom.token import Role
-from lab.errors import WaitTimeout
+from lab.errors import SystemDown, WaitTimeout
 from lab.wait import wait_for
 from tests.classroom.people import Class
 from tests.classroom_backend.running import Backend
@@ -159,6 +162,20 @@ def test_the_moderator_evicts(lesson: Class) -> None:
     assert end.code == 1000
 
 
+def test_what_was_told_is_kept_in_its_order(lesson: Class) -> None:
+    teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
+    teacher.force_disconnect(student.connection_id)
+    reason = teacher.told_of(ParticipantEvicted, student.connection_id)
+    assert reason == Reason.FORCE_DISCONNECT_BY_USER
+    assert [type(one) for one in teacher.history()] == [
+        ParticipantJoined,
+        ParticipantLeft,
+        ParticipantEvicted,
+    ]
+    with pytest.raises(WaitTimeout, match="no ParticipantLeft within"):
+        teacher.told_of(ParticipantLeft, teacher.connection_id, timeout=0.1)
+
+
 def test_signals_by_participants_and_by_rest(lesson: Class, api: ClassroomApi) -> None:
     teacher, student = lesson.join(Role.MODERATOR), lesson.join(Role.SUBSCRIBER)
     teacher.signal("signal:chat", "grüß Gott", to=[student.connection_id])
@@ -200,6 +217,25 @@ def test_a_silent_participant_is_one_among_others(
         assert teacher.expect(Signal, timeout=5).sender == silent.connection_id
         silent.leave()
     assert teacher.expect(ParticipantLeft, timeout=5).connection_id == silent.connection_id
+
+
+def test_a_silent_participant_falls_silent(
+    lesson: Class, api: ClassroomApi, backend: Backend
+) -> None:
+    token = api.create_token(lesson.session, Role.SUBSCRIBER)
+    with SilentParticipant.join(backend.url, token, ca=backend.ca, ping_interval_ms=200) as silent:
+        with pytest.raises(WaitTimeout, match="did not close"):
+            silent.until_closed(0.1)
+        closed = silent.until_closed(3)
+    assert (closed.code, closed.reason) == (1000, CLOSE_REASON_NO_PING)
+
+
+def test_the_handshake_tells_what_refuses_it(backend: Backend) -> None:
+    assert handshake(backend.url, ca=backend.ca) == 101
+    wrong = ("OPENVIDUAPP", "not the secret")
+    assert handshake(backend.url, ca=backend.ca, credentials=wrong) == 401
+    with pytest.raises(SystemDown, match="cannot be reached"):
+        handshake("https://127.0.0.1:1", ca=backend.ca)
 
 
 def test_nothing_is_left_open(lesson: Class, loop: ClassroomLoop) -> None:
