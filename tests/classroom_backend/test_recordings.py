@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +29,12 @@ from lab.classroom.resources import (
 from lab.classroom.rest import ClassroomApi
 from lab.classroom.token import Role
 from lab.errors import WaitTimeout
+from lab.nodejs import node_binary, npm_tree
 from lab.wait import wait_for
 from tests.classroom_backend.people import Person, recorded_offer
 from tests.classroom_backend.running import SECRET, Backend, running_backend
 
+HERE = Path(__file__).parent
 INDIVIDUAL = RecordingProperties(output_mode=OutputMode.INDIVIDUAL)
 #: How long the backend waits for a publisher before a recording stops by itself, in seconds.
 AUTOSTOP_S = 0.5
@@ -391,3 +395,31 @@ def test_faults_of_recordings(
 
     with backend.fault(fault):
         assert found() == {spoilt}
+
+
+@pytest.mark.parametrize("library", ["openvidu-node-client-2.12", "openvidu-node-client-2.14"])
+def test_openvidus_node_client_records(backend: Backend, room: Room, library: str) -> None:
+    teacher, student = room.join(), room.join()
+    stream = teacher.publish_tone()
+    student.subscribe(stream)
+    argv = [str(node_binary()), str(HERE / "recording.js"), library, f"{backend.url}/", SECRET]
+    own = {"NODE_PATH": str(npm_tree(HERE)), "NODE_EXTRA_CA_CERTS": str(backend.ca)}
+    answer = subprocess.run(
+        [*argv, room.session],
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    refusals = {key: found[key] for key in ("nothing", "again", "early", "gone")}
+    assert refusals == {"nothing": "422", "again": "409", "early": "409", "gone": "404"}
+    assert found["started"]["status"] == "started"
+    assert found["read"] == found["started"]
+    stopped = found["stopped"]
+    assert (stopped["status"], stopped["sessionId"]) == ("ready", room.session)
+    assert stopped["size"] > 0
+    assert stopped["url"] == f"{backend.url}/recordings/{stopped['id']}/by-node.zip"
+    assert stopped["id"] in found["listed"]
