@@ -163,8 +163,12 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
             ]
 
         def start_beside_each_other() -> Iterator[Child]:
-            if by_pytest := chosen("pytest", alone=False):
-                yield _pytest(run, task, by_pytest)
+            by_pytest = chosen("pytest", alone=False)
+            # A browser takes half a gigabyte: one process judges all that is seen in one.
+            if in_browser := [c for c in by_pytest if "browser" in c.capabilities]:
+                yield _pytest(run, task, in_browser, name="pytest-browser", workers=0)
+            if others := [c for c in by_pytest if "browser" not in c.capabilities]:
+                yield _pytest(run, task, others)
             if by_robot := chosen("robot", alone=False):
                 yield _robot(run, task, by_robot)
 
@@ -305,7 +309,7 @@ def _pytest(
     for plugin in PYTEST_PLUGINS:
         argv += ["-p", plugin]
     if workers and len(criteria) > FEW:
-        argv += ["-n", str(workers), "--dist=loadgroup"]
+        argv += ["-n", str(workers), "--dist=worksteal"]
     return _child(run, task, criteria, name, argv)
 
 

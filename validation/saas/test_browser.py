@@ -27,9 +27,6 @@ LISTENED = 30
 #: Energy over so long: a beep brings 0.11, silence as Opus keeps it under 1e-8.
 SOUND, SILENCE = 0.05, 1e-4
 
-# A browser takes half a gigabyte: one worker judges these, in one browser.
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @dataclass
 class Pages:
