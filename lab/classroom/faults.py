@@ -62,6 +62,11 @@ FAULTS = (
         "REST confirms that it ends a stream, and does not",
     ),
     Fault(
+        "classroom.missing-ended",
+        _ROLES,
+        "REST confirms that it ends connections and streams that are not there",
+    ),
+    Fault(
         "classroom.listing-bare",
         _ROLES,
         "a session is read without its connections' platforms, roles and data",

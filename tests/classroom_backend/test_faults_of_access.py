@@ -84,6 +84,11 @@ def _evicted_stays(scene: Scene) -> bool:
     return scene.session in {one.id for one in scene.api.sessions()}
 
 
+def _missing_ended(scene: Scene) -> bool:
+    path = f"/api/sessions/{scene.api.create_session().id}/connection/con_x"
+    return scene.status("DELETE", path, user="OPENVIDUAPP") == 204
+
+
 def _stream_stays(scene: Scene) -> bool:
     person = scene.enter()
     scene.api.unpublish(scene.session, person.publish())
@@ -212,6 +217,7 @@ ACTS: dict[str, Callable[[Scene], bool]] = {
     "session-stays": _session_stays,
     "evicted-stays": _evicted_stays,
     "stream-stays": _stream_stays,
+    "missing-ended": _missing_ended,
     "listing-bare": _listing_bare,
     "role-first": _role_first,
     "role-unchecked": _role_unchecked,

@@ -64,6 +64,30 @@ def test_closing_a_session_sends_everybody_out(lab: Lab, evidence: Evidence) -> 
                 someone.ended()
 
 
+@pytest.mark.criterion("SAAS-89")
+def test_what_is_not_there_is_said_to_be_missing(lab: Lab, evidence: Evidence) -> None:
+    with api(lab) as classroom:
+        session = classroom.create_session(custom_id()).id
+        with evidence.judge("a call about what is not there is refused as documented"):
+            for call, body, status in (
+                ("GET /api/sessions/nowhere", None, 404),
+                ("DELETE /api/sessions/nowhere", None, 404),
+                ("DELETE /api/sessions/nowhere/connection/con_x", None, 400),
+                ("DELETE /api/sessions/nowhere/stream/str_x", None, 400),
+                (f"DELETE /api/sessions/{session}/connection/con_x", None, 404),
+                (f"DELETE /api/sessions/{session}/stream/str_x", None, 404),
+                ("POST /api/signal", {"session": "nowhere"}, 404),
+                ("POST /api/signal", {"session": session}, 406),
+                ("GET /api/recordings/nowhere", None, 404),
+                ("POST /api/recordings/stop/nowhere", None, 404),
+                ("DELETE /api/recordings/nowhere", None, 404),
+            ):
+                method, _, path = call.partition(" ")
+                answer = classroom.ask(method, path, body)
+                assert answer.status == status, f"{call} is answered {answer.status}"
+        classroom.close_session(session)
+
+
 @pytest.mark.criterion("SAAS-18")
 def test_a_session_ends_with_its_last_participant(lab: Lab, evidence: Evidence) -> None:
     with Lesson(lab) as lesson:

@@ -214,7 +214,7 @@ class Rest:
         session = self._session(request, missing=400)
         seat = self.rooms.seat_of(session, request.match_info["id"])
         if seat is None:
-            return answers.empty(404)
+            return self._missing()
         if not self.rooms.faults.active("classroom.evicted-stays"):
             self.rooms.evict(seat, "forceDisconnectByServer")
         return answers.empty(204)
@@ -224,10 +224,14 @@ class Rest:
         owner = session.owner_of(request.match_info["id"])
         seat = self.rooms.seat_of(session, owner.id) if owner else None
         if seat is None:
-            return answers.empty(404)
+            return self._missing()
         if not self.rooms.faults.active("classroom.stream-stays"):
             self.rooms.stop_stream(seat, "forceUnpublishByServer", tell_publisher=True)
         return answers.empty(204)
+
+    def _missing(self) -> web.Response:
+        """The answer to who ends a connection or stream that is not there."""
+        return answers.empty(204 if self.rooms.faults.active("classroom.missing-ended") else 404)
 
     def _session(self, request: web.Request, *, missing: int) -> Session:
         session = self.rooms.sessions.get(request.match_info["session"])
