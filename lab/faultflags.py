@@ -33,6 +33,10 @@ class FaultFlags:
         # Asked at every call of a servant: pathlib would take five times as long.
         return access(f"{self._directory}/{name}", F_OK)
 
+    def possible(self) -> bool:
+        """Whether there has ever been a fault on this host: one question instead of many."""
+        return access(self._directory, F_OK)
+
     def value(self, name: str) -> str | None:
         """The text in an active fault's file (a delay, a count), None when it is not active."""
         try:

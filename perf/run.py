@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from blueprints import allure_writer
 from blueprints.errors import ConfigError
@@ -31,7 +32,9 @@ from lab.secrets import redactor
 from lab.session import Lab
 from lab.task import Task
 from perf.load import Engine, LoadPlan, LoadResult
-from perf.scenarios import SCENARIOS, Scenario
+from perf.scenario import Scenario
+from perf.scenarios import SCENARIOS
+from perf.use_cases import NotKnown
 
 #: A window that the generator spoilt is measured again, so many times in all.
 WINDOWS = 3
@@ -93,10 +96,11 @@ def judge_all(asked: Task, criteria: Sequence[Criterion]) -> list[Outcome]:
     """Judge each criterion, and write its result file where there is a run directory."""
     secrets.learn(asked.inventory)
     recorder = asked.recorder()
+    windows = _Windows()
     give_back = _write_results(asked, recorder)
     try:
         with Lab(asked.inventory) as lab:
-            return [_settle(asked, lab, recorder, criterion) for criterion in criteria]
+            return [_settle(asked, lab, recorder, criterion, windows) for criterion in criteria]
     finally:
         give_back()
 
@@ -158,7 +162,36 @@ def _draw(evidence: Evidence, result: LoadResult) -> None:
         evidence.attach("seconds.png", plots.series(result, "png"))
 
 
-def _settle(asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion) -> Outcome:
+class _Windows:
+    """Windows that serve several criteria: each is measured once, unless it was spoilt."""
+
+    def __init__(self) -> None:
+        self._valid: dict[tuple[str, LoadPlan], LoadResult] = {}
+
+    def engine(self, scenario: Scenario, engine: Engine) -> Engine:
+        """The scenario's engine, which remembers if the scenario is shared."""
+        return _Shared(scenario.locustfile, engine, self._valid) if scenario.shared else engine
+
+
+@dataclass(frozen=True)
+class _Shared:
+    locustfile: str
+    engine: Engine
+    valid: dict[tuple[str, LoadPlan], LoadResult]
+
+    def run(self, plan: LoadPlan) -> LoadResult:
+        key = (self.locustfile, plan)
+        if key in self.valid:
+            return self.valid[key]
+        result = self.engine.run(plan)
+        if result.window_valid:
+            self.valid[key] = result
+        return result
+
+
+def _settle(
+    asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion, windows: _Windows
+) -> Outcome:
     """One criterion from its preflight to its result file."""
     evidence = recorder.start(criterion)
     started = time.time()
@@ -169,7 +202,8 @@ def _settle(asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion) -> 
         else:
             asked.preflight(criterion, lab)
             scenario = SCENARIOS[criterion.id]
-            engine = scenario.engine(asked.environment(), _log_keeper(asked, criterion))
+            made = scenario.engine(asked.environment(), _log_keeper(asked, criterion))
+            engine = windows.engine(scenario, made)
 
             def progress(result: LoadResult) -> None:
                 recorder.event(kind="step", criterion=criterion.id, text=result.summary())
@@ -177,6 +211,8 @@ def _settle(asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion) -> 
             judge(evidence, scenario, engine, progress)
     except CriterionFailed as failure:
         status, message = "failed", str(failure)
+    except NotKnown as unknown:
+        status, message = "skipped", str(unknown)
     except (LabError, ConfigError, WindowSpoilt) as error:
         status, message = "failed", str(error)
         if text := getattr(error, "evidence", None):

@@ -175,6 +175,13 @@ FAULTS = (
     Fault("classroom.webhook-lost", _ROLES, "events are written down, but not posted"),
     Fault("classroom.webhook-late", _ROLES, "each event is posted 2 s after it could have been"),
     Fault("classroom.webhook-repeated", _ROLES, "an event whose endpoint fails is posted again"),
+    Fault("classroom.leave-slow", _ROLES, "leaveRoom is answered 1.5 s late"),
+    Fault("classroom.seats-short", _ROLES, "a session takes no more than three subscribers"),
+    Fault("classroom.media-lossy", _ROLES, "every tenth audio packet is not forwarded"),
+    Fault("classroom.media-uneven", _ROLES, "every other audio packet is forwarded 60 ms late"),
+    Fault("classroom.media-late", _ROLES, "every packet is forwarded 200 ms late"),
+    Fault("classroom.media-frozen", _ROLES, "of every 2 s, 0.7 s of video are not forwarded"),
+    Fault("classroom.media-thinned", _ROLES, "of every 0.3 s, 0.1 s of video are not forwarded"),
     Fault(
         "classroom.join-awaits-webhook",
         _ROLES,

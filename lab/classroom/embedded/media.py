@@ -8,6 +8,7 @@ Opus and VP8 only. Needs a running asyncio loop; candidates are all in the answe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ CLOCK_RATES = {"audio": 48_000, "video": 90_000}
 OPUS_SILENCE = b"\xf8\xff\xfe"
 #: Video packets that are kept for subscribers who miss one; about 4 s at 1 Mbit/s.
 HISTORY_PACKETS = 512
+#: What faults do: one sound in so many is lost; pictures stand for a while, again and again;
+#: of three times so many ticks, the pictures of one are missing; all packets are late, or every
+#: other sound (s).
+LOST_EVERY = 10
+FREEZE_S, FREEZE_EVERY_S = 0.7, 2.0
+THIN_TICKS = 9_000
+LATE_S, UNEVEN_S = 0.2, 0.06
 #: A publisher is asked for a keyframe at most this often, in seconds, however many ask.
 KEYFRAME_INTERVAL_S = 0.3
 #: Ending a peer connection takes a round trip of DTLS at most.
@@ -63,6 +71,10 @@ def _never() -> bool:
     return False
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class MediaFaults:
     """Whether a fault of the lab is on at this moment (see `lab.classroom.faults`)."""
@@ -73,6 +85,13 @@ class MediaFaults:
     unmute_lost: Callable[[], bool] = _never
     picture_lost: Callable[[], bool] = _never
     keyframes_withheld: Callable[[], bool] = _never
+    lossy: Callable[[], bool] = _never
+    uneven: Callable[[], bool] = _never
+    late: Callable[[], bool] = _never
+    frozen: Callable[[], bool] = _never
+    thinned: Callable[[], bool] = _never
+    #: Whether any of them can be: asked for each packet, before all others.
+    possible: Callable[[], bool] = _always
 
 
 class _NeverTrack(MediaStreamTrack):
@@ -151,7 +170,13 @@ class _Line:
 
     def _forward(self, packet: RtpPacket) -> None:
         self._ssrc = packet.ssrc
-        if self._faults.blackhole():
+        if not self._faults.possible():
+            if self.recorder is not None:
+                self.recorder(packet)
+            self._keep(packet)
+            self._send(packet, packet.payload)
+            return
+        if self._faults.blackhole() or self._withheld(packet):
             return
         if self.recorder is not None:
             self.recorder(packet)
@@ -162,11 +187,36 @@ class _Line:
             self._faults.keyframes_withheld() and begins_key_frame(payload)
         ):
             return
+        self._keep(packet)
+        if delay := self._delay_s(packet):
+            asyncio.get_running_loop().call_later(delay, self._send, packet, payload)
         else:
+            self._send(packet, payload)
+
+    def _keep(self, packet: RtpPacket) -> None:
+        """For who misses it."""
+        if not self._is_audio:
             self._history[packet.sequence_number % HISTORY_PACKETS] = packet
+
+    def _send(self, packet: RtpPacket, payload: bytes) -> None:
         now = clock.current_ntp_time()
         for outlet in self.outlets:
             outlet.send(packet, payload, now)
+
+    def _withheld(self, packet: RtpPacket) -> bool:
+        """Whether a fault lets this packet go missing."""
+        if self._is_audio:
+            return packet.sequence_number % LOST_EVERY == 0 and self._faults.lossy()
+        if self._faults.frozen():
+            return time.monotonic() % FREEZE_EVERY_S < FREEZE_S
+        return packet.timestamp // THIN_TICKS % 3 == 0 and self._faults.thinned()
+
+    def _delay_s(self, packet: RtpPacket) -> float:
+        """How much later a fault has this packet leave."""
+        if self._faults.late():
+            return LATE_S
+        uneven = self._is_audio and packet.sequence_number % 2 and self._faults.uneven()
+        return UNEVEN_S if uneven else 0.0
 
     def _spoilt(self, payload: bytes) -> bytes:
         """What faults make of sound. Opus needs more bytes for what has more in it."""

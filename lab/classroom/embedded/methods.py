@@ -48,6 +48,9 @@ _ALREADY_NEGOTIATED = (
 
 #: How much longer joinRoom takes when it is made slow by a fault, in seconds.
 SLOW_JOIN_S = 1.5
+#: The same of leaveRoom, and the subscribers that a session takes when a fault makes seats short.
+SLOW_LEAVE_S = 1.5
+SHORT_SEATS = 3
 #: How long everybody waits for a refused join when the fault classroom.flood-blocks is on (s).
 BLOCKED_S = 0.02
 
@@ -69,6 +72,8 @@ async def join_room(call: Call, server_secret: str) -> None:
             f"Unable to join session. Session {session_id} cannot be found",
         )
     grant = _grant(call, session, token, secret, server_secret)
+    if _is_one_too_many(call, session, grant):
+        raise Thrown(Code.GENERIC, "No seat is left")
     client_data = call.text("metadata")
     media_server.before_joining(call, session)
     participant = session.enter(
@@ -83,6 +88,13 @@ async def join_room(call: Call, server_secret: str) -> None:
     call.rooms.take(call.rpc_session, session, participant, call.link)
     joined = Joined(participant.id, participant.created_at, participant.metadata, present)
     call.answer({**write(joined), "value": [write(other) for other in present]})
+
+
+def _is_one_too_many(call: Call, session: Session, grant: Grant) -> bool:
+    """Whether a fault keeps a subscriber out of a session that has some already."""
+    there = sum(one.role is Role.SUBSCRIBER for one in session.participants.values())
+    full = grant.role is Role.SUBSCRIBER and there >= SHORT_SEATS
+    return full and call.rooms.faults.active("classroom.seats-short")
 
 
 def _grant(call: Call, session: Session, token: str, secret: str, server_secret: str) -> Grant:
@@ -114,6 +126,8 @@ def _forged(call: Call, session: Session, url: str) -> Grant | None:
 async def leave_room(call: Call) -> None:
     """Leave; the server then closes the socket."""
     call.rooms.leave(call.seat, "disconnect")
+    if call.rooms.faults.active("classroom.leave-slow"):
+        await asyncio.sleep(SLOW_LEAVE_S)
     call.answer()
     call.link.close()
 

@@ -76,6 +76,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             unmute_lost=lambda: faults.active("classroom.unmute-lost"),
             picture_lost=lambda: faults.active("classroom.picture-lost"),
             keyframes_withheld=lambda: faults.active("classroom.keyframes-withheld"),
+            lossy=lambda: faults.active("classroom.media-lossy"),
+            uneven=lambda: faults.active("classroom.media-uneven"),
+            late=lambda: faults.active("classroom.media-late"),
+            frozen=lambda: faults.active("classroom.media-frozen"),
+            thinned=lambda: faults.active("classroom.media-thinned"),
+            possible=faults.possible,
         )
     )
     journal = Journal(
