@@ -35,13 +35,14 @@ class Happening(StrEnum):
 class Record:
     """One event. What ends something has ``start_time``, ``duration`` (whole seconds, rounded
     down) and ``reason``; a stream's has ``stream_id`` and ``connection`` (OUTBOUND or INBOUND,
-    then with ``receiving_from``); a participant's has ``platform`` and the two data.
+    then with ``receiving_from``); a participant's has ``platform`` and the two data; a
+    recording's has what REST tells of it, and the ``duration`` is the file's.
     """
 
     session_id: str
     timestamp: int
     start_time: int | None = None
-    duration: int | None = None
+    duration: float | None = None
     reason: str | None = None
     stream_id: str | None = None
     participant_id: str | None = None
@@ -56,6 +57,16 @@ class Record:
     video_dimensions: str | None = None
     audio_enabled: bool | None = None
     video_enabled: bool | None = None
+    id: str | None = None
+    name: str | None = None
+    output_mode: str | None = None
+    resolution: str | None = None
+    recording_layout: str | None = None
+    custom_layout: str | None = None
+    has_audio: bool | None = None
+    has_video: bool | None = None
+    size: int | None = None
+    status: str | None = None
     event: Happening | None = None
 
 

@@ -44,7 +44,7 @@ AUTOSTOP_S = 0.5
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     home = tmp_path_factory.mktemp("recording")
     options = ("--recordings", "recordings", "--recording-autostop-s", str(AUTOSTOP_S))
-    with running_backend(home, *options) as backend:
+    with running_backend(home, *options, "--cdr", "cdr") as backend:
         yield backend
 
 
@@ -145,6 +145,15 @@ def test_a_recording_can_be_played(backend: Backend, api: ClassroomApi, room: Ro
     assert kept.url == f"{backend.url}/recordings/{started.id}/first lesson.webm"
     with pytest.raises(WaitTimeout):
         student.expect(RecordingStarted, timeout=0.05)
+    (cdr,) = api.cdr_files()
+    told = [line.get("recordingStatusChanged") for line in api.cdr(cdr)]
+    changes = [one for one in told if one and one["id"] == started.id]
+    assert [(one["status"], one.get("reason"), one["duration"]) for one in changes] == [
+        ("started", None, 0),
+        ("stopped", "recordingStoppedByServer", 0),
+        ("ready", "recordingStoppedByServer", kept.duration),
+    ]
+    assert changes[-1]["size"] == kept.size
 
 
 def test_each_stream_in_a_file_of_its_own(backend: Backend, api: ClassroomApi, room: Room) -> None:

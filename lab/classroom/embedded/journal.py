@@ -211,7 +211,7 @@ class Journal:
 
     def _begin(self, key: tuple[str, ...], record: Record) -> None:
         self._begun[key] = record
-        self._tell(record)
+        self.tell(record)
 
     def _end(self, key: tuple[str, ...], event: Happening, reason: str) -> None:
         begun = self._begun.pop(key, None)
@@ -226,9 +226,10 @@ class Journal:
             duration=(now - begun.timestamp) // 1000,
             reason="disconnect" if self._faults.active("classroom.event-reason-lost") else reason,
         )
-        self._tell(ended)
+        self.tell(ended)
 
-    def _tell(self, record: Record) -> None:
+    def tell(self, record: Record) -> None:
+        """Tell the CDR and the webhook of one event."""
         if self.cdr is not None and not self._faults.active("classroom.cdr-lost"):
             self.cdr.tell(record)
         if self.webhook is not None and not self._faults.active("classroom.webhook-lost"):

@@ -26,6 +26,7 @@ from lab.classroom.embedded.model import Participant
 from lab.classroom.embedded.options import RecordingRequest
 from lab.classroom.embedded.webm import Block, Track, write_webm
 from lab.classroom.messages import Stream
+from lab.classroom.records import Happening, Record
 
 #: A spooled frame: audio (0) or video (1), key frame, milliseconds, length; then the frame.
 _SPOOLED = Struct("!B?II")
@@ -76,6 +77,29 @@ class Recording:
             "hasVideo": self.request.has_video,
             "status": self.status,
         }
+
+
+def event(recording: Recording, reason: str | None = None) -> Record:
+    """What the journal tells of a recording that has another status; ``reason``: why it ends."""
+    told = recording.to_json()
+    return Record(
+        recording.session_id,
+        recording.created_at if reason is None else int(time.time() * 1000),
+        start_time=recording.created_at,
+        duration=recording.duration,
+        reason=reason,
+        id=recording.id,
+        name=recording.name,
+        output_mode=told["outputMode"],
+        resolution=told.get("resolution"),
+        recording_layout=told.get("recordingLayout"),
+        custom_layout=told.get("customLayout"),
+        has_audio=told["hasAudio"],
+        has_video=told["hasVideo"],
+        size=recording.size,
+        status=recording.status,
+        event=Happening.RECORDING_STATUS_CHANGED,
+    )
 
 
 class Line(Protocol):

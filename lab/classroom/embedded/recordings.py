@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lab.classroom.embedded.model import AUTOSTOP_S, Session
 from lab.classroom.embedded.options import RecordingRequest
-from lab.classroom.embedded.recording import Recording, StreamSpool, finish
+from lab.classroom.embedded.recording import Recording, StreamSpool, event, finish
 from lab.classroom.embedded.rooms import Rooms, Seat
 from lab.classroom.messages import RecordingStarted, RecordingStopped
 from lab.classroom.token import Role
@@ -198,7 +198,7 @@ class Recordings:
         for spool in running.spools.values():
             spool.close()
         stopped = replace(running.recording, status="stopped")
-        self._keep(stopped)
+        self._keep(stopped, reason)
         url = f"{self._url}recordings/{stopped.id}/{stopped.file_name}"
         spools = list(running.spools.values())
         try:
@@ -206,7 +206,7 @@ class Recordings:
         except OSError as error:
             log.warning("recording %s has failed: %s", stopped.id, error.strerror)
             finished = replace(stopped, status="failed")
-        self._keep(finished)
+        self._keep(finished, reason)
         if told:
             self._tell(session, RecordingStopped(finished.id, finished.name, reason))
             if not session.participants:
@@ -221,7 +221,9 @@ class Recordings:
             if seat.participant.role is not Role.SUBSCRIBER:
                 seat.tell(event)
 
-    def _keep(self, recording: Recording) -> None:
+    def _keep(self, recording: Recording, reason: str | None = None) -> None:
+        """Write a new status down; ``reason`` is why it ends."""
+        self._rooms.journal.tell(event(recording, reason))
         self._kept[recording.id] = recording
         entity = self.folder / recording.id / f"{_ENTITY}{recording.id}"
         entity.write_text(json.dumps(recording.to_json()))
