@@ -50,6 +50,13 @@ async function main() {
     subscribers: connection.subscribers,
   })));
   await step('fetch all', () => openvidu.fetch());
+  await step('statistics', async () => {
+    const found = await openvidu.fetchWebRtc();
+    const fetched = openvidu.activeSessions.find((one) => one.sessionId === sessionId);
+    const publishing = fetched.activeConnections.find((connection) => connection.publishers.length);
+    const { kms } = publishing.publishers[0].webRtc;
+    return [found.sessionChanges[sessionId], kms.webrtcEndpointName, kms.localSdp.slice(0, 4)];
+  });
   await step('start recording', () => openvidu.startRecording(sessionId));
   await step('recordings', () => openvidu.listRecordings());
   const teacher = session.activeConnections.find((connection) => connection.publishers.length);

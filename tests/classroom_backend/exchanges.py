@@ -15,7 +15,6 @@ COMPARED = (
 )  # fmt: skip
 
 _NO_IP_CAMERA = "IP cameras: no criterion and no client of the suite has one"
-_NO_STATS = "Kurento's statistics"
 _NO_PAGES = "HTML pages: the API's errors are JSON whatever is asked for"
 _SPRING = "Tomcat's and Spring's treatment of requests that no client sends"
 
@@ -31,8 +30,6 @@ DIFFERENT = {
 
 NOT_EMULATED = {
     "active-get-after": _NO_IP_CAMERA,
-    "active-get-webrtcstats": _NO_STATS,
-    "active-list-webrtcstats": _NO_STATS,
     "auth-none-accept-html": _NO_PAGES,
     "config-openvidu-recording-accept-text": _SPRING,
     "connection-list": _NO_IP_CAMERA,
@@ -88,7 +85,9 @@ ACTIVE = {
     "lastOne": (("con_PllbXH5ZL2", "PUBLISHER", "", "", None),),
 }
 #: Exchanges that list all sessions; those are made from what was listed.
-LISTS = ("active-list", "sessions-list-after", "sessions-list-before")
+LISTS = (
+    "active-list", "active-list-webrtcstats", "sessions-list-after", "sessions-list-before",
+)  # fmt: skip
 #: Exchanges that repeat a request: the second answer is the recorded one.
 REPEATED = ("connection-delete-again",)
 #: Exchanges about sessions that are gone.

@@ -13,6 +13,10 @@ _RANDOM = re.compile(r"(ses_|con_|tok_|str_[A-Z]{3}_)[A-Za-z0-9]+")
 _IDENTITY = re.compile(r"^(wss://|ses_|con_|tok_|str_)|^[0-9a-v]{24,26}$")
 #: Values that are only there to be of their type.
 _CHANCE = {"timestamp", "createdAt", "startTime"}
+#: What media servers tell of a connection each in their own way.
+_MEDIA = {"remoteSdp", "localSdp", "receivedCandidates", "events"}
+#: There only while media flows, which it does in no replay.
+_FLOWING = {"localCandidate", "remoteCandidate"}
 #: Texts that Java or Spring word; ours say the same in other words.
 _WORDING = re.compile(
     r"(JSON parse error|Required request body is missing|'filter' parameter wrong).*", re.DOTALL
@@ -50,9 +54,10 @@ def comparable(value: Any, authority: str) -> Any:
     """A JSON value without what time and chance put into it."""
     if isinstance(value, dict):
         return {
-            key: type(found).__name__ if key in _CHANCE else comparable(found, authority)
+            key: type(found).__name__ if key in _CHANCE | _MEDIA else comparable(found, authority)
             for key, found in value.items()
-            if key != "data" or not str(found).startswith(("java.", "org.", "com."))
+            if key not in _FLOWING
+            and (key != "data" or not str(found).startswith(("java.", "org.", "com.")))
         }
     if isinstance(value, list):
         found = [comparable(item, authority) for item in value]

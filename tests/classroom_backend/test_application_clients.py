@@ -54,6 +54,8 @@ def test_an_application_server_drives_a_classroom(library: str, shared_backend: 
     assert result["create"] == result["create again"] == session
     assert result["recordings"] == []
     assert (result["fetch"], result["fetch again"]) == (True, False)
+    if library != JAVA:  # which does not ask for them
+        assert result["statistics"] == [True, stream, "v=0\r"]
     by_role = {connection["role"]: connection for connection in result["connections"]}
     assert by_role["PUBLISHER"] == {
         "id": teacher.connection_id,

@@ -69,6 +69,18 @@ def ask_for_keyframe(receiver: RTCRtpReceiver, ssrc: int) -> Coroutine[Any, Any,
     return request
 
 
+def selected_pair(connection: RTCPeerConnection) -> tuple[str, str] | None:
+    """The local and the remote candidate that media travels between; None as long as none does."""
+    for transceiver in connection.getTransceivers():
+        ice: Any = transceiver.receiver.transport.transport
+        for pair in ice._connection._nominated.values():
+            return (
+                f"candidate:{pair.local_candidate.to_sdp()}",
+                f"candidate:{pair.remote_candidate.to_sdp()}",
+            )
+    return None
+
+
 def receive_bursts(connection: RTCPeerConnection) -> None:
     """Let more of what comes wait in the kernel while this process is kept from reading it."""
     for transceiver in connection.getTransceivers():

@@ -36,6 +36,7 @@ from lab.classroom.embedded.aiortc_inside import (
     tap,
 )
 from lab.classroom.embedded.frames import begins_key_frame
+from lab.classroom.embedded.history import History
 from lab.classroom.embedded.untrusted import media_of, numeric_candidate, without_names
 
 CODECS = {"audio": "audio/opus", "video": "video/VP8"}
@@ -111,6 +112,7 @@ class _Endpoint:
 
     def __init__(self) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.history = History(self.connection)
 
     async def answer(self, offer: str, prepare: Callable[[str], None]) -> str:
         """The answer to ``offer``; ``prepare(kind)`` is called for each of its media."""

@@ -318,15 +318,13 @@ async def on_ice_candidate(call: Call) -> None:
     own = endpoint == seat.participant.id
     if not own and call.rooms.seat_of(seat.session, endpoint) is None:
         return  # nobody's
-    seat.candidates[endpoint] += 1
-    if seat.candidates[endpoint] > CANDIDATES:
+    if len(seat.candidates[endpoint]) >= CANDIDATES:
         return  # a flood, of which ICE would try each
+    seat.candidates[endpoint].append(candidate)
     connection = seat.publication if own else seat.subscriptions.get(endpoint)
     if connection is not None:
         call.rooms.spawn(connection.add_candidate(candidate.text, candidate.mid, candidate.index))
-    elif own:
-        seat.early.append(candidate)
-    else:
+    elif not own:
         seat.hasty_for.add(endpoint)
 
 

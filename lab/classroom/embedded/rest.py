@@ -30,6 +30,7 @@ from lab.classroom.embedded.recordings import Recordings
 from lab.classroom.embedded.rest_recordings import RestRecordings
 from lab.classroom.embedded.rooms import Rooms
 from lab.classroom.embedded.sockets import serve_socket
+from lab.classroom.embedded.statistics import with_statistics
 from lab.classroom.messages import Signal
 from lab.classroom.signalling import PATH
 from lab.classroom.token import Role
@@ -185,18 +186,21 @@ class Rest:
         return answers.value({"id": session.id, "createdAt": session.created_at})
 
     async def _list_sessions(self, request: web.Request) -> web.Response:
-        _stats_wanted(request)
-        content = [session.to_json() for session in self.rooms.sessions.all()]
+        stats = _stats_wanted(request)
+        content = [self._shown(session, stats) for session in self.rooms.sessions.all()]
         if self._forgetful():
             content += self._undead.values()
         return answers.value({"numberOfElements": len(content), "content": content})
 
+    def _shown(self, session: Session, stats: bool) -> dict[str, Any]:
+        return with_statistics(self.rooms, session) if stats else session.to_json()
+
     async def _get_session(self, request: web.Request) -> web.Response:
-        _stats_wanted(request)
+        stats = _stats_wanted(request)
         if self._forgetful():
             undead = self._undead.get(request.match_info["session"])
             return answers.empty(404) if undead is None else answers.value(undead)
-        found = self._session(request, missing=404).to_json()
+        found = self._shown(self._session(request, missing=404), stats)
         if self.rooms.faults.active("classroom.listing-bare"):
             for connection in found["connections"]["content"]:
                 connection.update(_BARE)

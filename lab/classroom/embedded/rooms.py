@@ -7,7 +7,7 @@ token has one winner. Announcements go into outboxes that keep the order of each
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -58,10 +58,8 @@ class Seat:
     link: Link | None
     publication: Publication | None = None
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    #: Candidates for a publication that is not there yet.
-    early: list[Candidate] = field(default_factory=list)
-    #: Candidates so far for each endpoint that it has: its own id's, or a sender's.
-    candidates: Counter[str] = field(default_factory=Counter)
+    #: Candidates of each endpoint that it has or will have: by its own id, or a sender's.
+    candidates: defaultdict[str, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
     #: Senders for whom candidates came before receiveVideoFrom, which then fails once.
     hasty_for: set[str] = field(default_factory=set)
     #: Whether the media server once had no room for what it publishes.
@@ -232,9 +230,8 @@ class Rooms:
         """A participant's media has been answered: hand over the candidates that came early."""
         seat.publication = publication
         seat.streams += 1
-        for candidate in seat.early:
+        for candidate in seat.candidates[seat.participant.id]:
             self.spawn(publication.add_candidate(candidate.text, candidate.mid, candidate.index))
-        seat.early.clear()
         self.recorder.published(seat)
 
     def announce_stream(self, seat: Seat) -> None:
@@ -293,7 +290,6 @@ class Rooms:
             self.recorder.unpublished(seat)
             self.spawn(seat.publication.close())
             seat.publication = None
-        seat.early.clear()
         seat.candidates.pop(connection_id, None)
 
     # -- the rest -----------------------------------------------------------------------
