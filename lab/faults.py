@@ -10,6 +10,7 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError, nearest
 from lab.classroom.faults import FAULTS as CLASSROOM
+from lab.deep import faults as deep
 from lab.faultflags import DIRECTORY, Fault
 from lab.inventory import Inventory
 from lab.jenkins.faults import FAULTS as JENKINS
@@ -19,7 +20,7 @@ from lab.tars.faults import FAULTS as TARS
 
 def catalogue() -> dict[str, Fault]:
     """Every fault by name."""
-    return {fault.name: fault for fault in (*HOSTS, *TARS, *CLASSROOM, *JENKINS)}
+    return {fault.name: fault for fault in (*HOSTS, *deep.FAULTS, *TARS, *CLASSROOM, *JENKINS)}
 
 
 def _flags(inventory: Inventory, fault: Fault) -> list[Path]:
@@ -46,14 +47,28 @@ def find(name: str) -> Fault:
 
 def inject(inventory: Inventory, name: str, value: str = "") -> None:
     """Inject a fault; it acts from the next time the faulty thing is done."""
-    for flag in _flags(inventory, find(name)):
+    fault = find(name)
+    if fault in deep.FAULTS and inventory.kind != "deep":
+        raise ConfigError(f"fault {name} is a machine's own: it can be injected on a deep lab")
+    for flag in _flags(inventory, fault):
+        if inventory.kind == "deep" and not flag.exists():
+            deep.inject(*_machine(flag), name)
         flag.parent.mkdir(parents=True, exist_ok=True)
         flag.write_text(value)
 
 
 def clear(inventory: Inventory, name: str) -> None:
+    """Clear a fault; one that is not injected is left alone."""
     for flag in _flags(inventory, find(name)):
+        if inventory.kind == "deep" and flag.exists():
+            deep.clear(*_machine(flag), name)
         flag.unlink(missing_ok=True)
+
+
+def _machine(flag: Path) -> tuple[Path, str]:
+    """The state directory and the host to which a flag belongs."""
+    host = flag.parents[len(DIRECTORY.parts) + 1]
+    return host.parent.parent, host.name
 
 
 def active(inventory: Inventory) -> list[str]:

@@ -40,7 +40,10 @@ class VirtualMachine(Model):
 
 
 class HostEntry(Model):
-    """A host. ``None`` marks what a template leaves open; `missing` lists it."""
+    """A host. ``None`` marks what a template leaves open; `missing` lists it.
+
+    ``ports``: those that are open on it beside SSH and its systems' endpoints.
+    """
 
     roles: tuple[str, ...]
     address: str | None = None

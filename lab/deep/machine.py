@@ -27,6 +27,8 @@ _ROOT_SIZE = "1g"
 _USUAL = ("boot", "dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp")
 #: Top-level directories whose content is this machine's; of /var see `_hide_much`.
 _SHARED = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr", "var")
+#: Programs of this machine that a dedicated host does not have.
+_NOT_SHARED = ("as", "c++", "cc", "clang", "clang++", "g++", "gcc", "ld")
 _SHARED_OF_VAR_LIB = ("apt", "dpkg", "pam")
 #: Ids of the suite's accounts: such as no distribution gives to people.
 _FIRST_ID = 42001
@@ -113,6 +115,8 @@ class _Upper:
                     if entry in names:
                         names.remove(entry)
         self._hide(Path("/etc/ssh"))
+        for compiler in (path for name in _NOT_SHARED for path in Path("/usr/bin").glob(name)):
+            self._hide(compiler)
 
     def _hide_all_but(self, directory: str, kept: Iterable[str]) -> None:
         for entry in os.scandir(Path("/", directory)):

@@ -207,10 +207,13 @@ def _accepts(
     password: str | None = None,
 ) -> bool:
     with _lost_is_unreachable(name, entry, transport, deadline):
-        if key is not None:
-            transport.auth_publickey(user, key)
-        elif password is not None:
-            transport.auth_password(user, password)
+        try:
+            if key is not None:
+                transport.auth_publickey(user, key)
+            elif password is not None:
+                transport.auth_password(user, password)
+        except paramiko.BadAuthenticationType:
+            return False  # the server does not take this kind of credential at all
     return transport.is_authenticated()
 
 
