@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from lab.classroom.embedded.journal import WebhookTarget
 from lab.classroom.token import Role
+from lab.payload import ROOT
 from lab.wait import wait_for
 from tests.classroom.recordings import sequence
 from tests.classroom_backend.people import Person
@@ -77,3 +81,29 @@ def test_sessions_that_nobody_joins_are_forgotten(tmp_path: Path) -> None:
         assert "result" in member.call("leaveRoom")
         late.close()
         member.close()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "headers", "says"),
+    [
+        ("http://192.0.2.1:80/hook", (), "LOOPBACK-ADDRESS"),
+        ("http://localhost:7777/hook", (), "LOOPBACK-ADDRESS"),
+        ("ftp://127.0.0.1:7777/hook", (), "LOOPBACK-ADDRESS"),
+        ("http://127.0.0.1/hook", (), "LOOPBACK-ADDRESS"),
+        ("http://127.0.0.1:7777/", ("no colon",), "Name: value"),
+    ],
+)
+def test_events_leave_to_loopback_only(endpoint: str, headers: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        WebhookTarget(endpoint, headers)
+
+
+def test_a_backend_with_another_endpoint_does_not_start() -> None:
+    argv = [
+        sys.executable, "-m", "lab.classroom.embedded.backend", "--home", ".",
+        "--listen", "127.0.0.1:1", "--cert", "x", "--key", "x", "--secret-file", "x",
+        "--webhook", "http://192.0.2.1:80/hook",
+    ]  # fmt: skip
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert "LOOPBACK-ADDRESS" in ended.stderr
