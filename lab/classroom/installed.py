@@ -29,6 +29,7 @@ from lab.errors import LabError
 from lab.recipe import Await, Command, Recipe, Step, Write
 from lab.session import Lab
 
+#: The role on whose first host the classroom runs, in any lab.
 ROLE = "tars-agent"
 #: For the server's first start, which waits for its media server (s).
 START_S = 300.0
@@ -56,7 +57,7 @@ class InstalledClassroom(Recipe):
     system = SYSTEM
 
     def steps(self, lab: Lab) -> list[Step]:
-        install, host = _install(lab), _host(lab)
+        install, host = _install(lab), classroom_host(lab)
         wanted = [install.redis, install.turn, install.media_server, install.server, install.proxy]
         if install.recording:
             wanted.append(install.recorder)
@@ -82,17 +83,17 @@ class InstalledClassroom(Recipe):
 
     def stop(self, lab: Lab) -> Step:
         """Take the server's container away, and with it all sessions; the others stay."""
-        return remove(_install(lab).engine, _host(lab), SERVER)
+        return remove(_install(lab).engine, classroom_host(lab), SERVER)
 
     def start(self, lab: Lab) -> Step:
         """Run the server's container again; it answers a little later."""
         install = _install(lab)
         [server] = [one for one in _containers(lab, install) if one.name == SERVER]
-        return RunContainer(f"run {SERVER}", _host(lab), install.engine, server)
+        return RunContainer(f"run {SERVER}", classroom_host(lab), install.engine, server)
 
     def removal(self, lab: Lab) -> list[Step]:
         """Containers, secrets and certificate; recordings and CDR files stay where they are."""
-        install, host = _install(lab), _host(lab)
+        install, host = _install(lab), classroom_host(lab)
         return [
             *(remove(install.engine, host, name) for name in reversed(NAMES)),
             Command("remove its secrets", host, ["rm", "-rf", _PRIVATE]),
@@ -232,7 +233,8 @@ def _install(lab: Lab) -> OpenViduInstall:
     return install
 
 
-def _host(lab: Lab) -> str:
+def classroom_host(lab: Lab) -> str:
+    """The host that the classroom runs on; raises `ConfigError` without one."""
     hosts = lab.inventory.with_role(ROLE)
     if not hosts:
         raise ConfigError(f"lab {lab.inventory.name} has no host with the role {ROLE}")

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import service
-from lab.classroom.installed import InstalledClassroom
+from lab.classroom.installed import InstalledClassroom, classroom_host
 from lab.classroom.probe import ENDPOINT, SECRET, SYSTEM, probe
 from lab.payload import python_runtime
 from lab.recipe import Command, Install, Recipe, Step, Write
 from lab.session import Lab
 
-#: The role on whose first host the backend runs.
-ROLE = "tars-agent"
 #: What the backend needs of the suite; nothing else of it travels.
 MODULES = (
     "lab/__init__.py",
@@ -93,7 +91,7 @@ class EmbeddedClassroom(Recipe):
     system = SYSTEM
 
     def steps(self, lab: Lab) -> list[Step]:
-        host = _host(lab)
+        host = classroom_host(lab)
         secret = lab.secret(SYSTEM, SECRET)
         if lab.inventory.state is None or secret is None:
             raise ConfigError(
@@ -120,15 +118,17 @@ class EmbeddedClassroom(Recipe):
         if webhook := lab.inventory.systems[SYSTEM].webhook:
             argv += ["--webhook", webhook]
         environment = {"PYTHONPATH": _RUNTIME}
-        return service.start(_host(lab), SYSTEM, argv, env=environment, runs_from=[_RUNTIME])
+        return service.start(
+            classroom_host(lab), SYSTEM, argv, env=environment, runs_from=[_RUNTIME]
+        )
 
     def stop(self, lab: Lab) -> Step:
-        return service.stop(_host(lab), SYSTEM)
+        return service.stop(classroom_host(lab), SYSTEM)
 
     def removal(self, lab: Lab) -> list[Step]:
         return [
             self.stop(lab),
-            Command("remove the classroom's files", _host(lab), ["rm", "-rf", _HOME]),
+            Command("remove the classroom's files", classroom_host(lab), ["rm", "-rf", _HOME]),
         ]
 
 
@@ -144,10 +144,3 @@ def backend_down(lab: Lab) -> Iterator[None]:
         yield
     finally:
         backend.start(lab).execute(lab)
-
-
-def _host(lab: Lab) -> str:
-    hosts = lab.inventory.with_role(ROLE)
-    if not hosts:
-        raise ConfigError(f"lab {lab.inventory.name} has no host with the role {ROLE}")
-    return hosts[0]

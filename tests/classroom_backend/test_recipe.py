@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from blueprints.errors import ConfigError
+from lab.classroom.installed import ROLE
 from lab.classroom.lesson import Lesson
-from lab.classroom.recipe import ROLE, recipe, runtime
+from lab.classroom.recipe import recipe, runtime
 from lab.inventory import load
 from lab.loopback import lifecycle
 from lab.payload import ROOT
