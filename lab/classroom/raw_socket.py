@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
@@ -131,7 +131,7 @@ class RawSocket:
 
         return self._loop.run_until_complete(bounded())
 
-    def __enter__(self) -> RawSocket:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
