@@ -11,11 +11,14 @@ import binascii
 import hmac
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import hdrs, web
+
+from lab.classroom.signalling import PATH
 
 #: HTTP Basic's user; its case does not matter, the secret's does.
 USER = "OPENVIDUAPP"
@@ -111,6 +114,21 @@ def credentials_good(request: web.Request, secret: str, *, any_user: bool = Fals
         and (any_user or user.upper() == USER)
         and hmac.compare_digest(given.encode(), secret.encode())
     )
+
+
+def let_in(request: web.Request, secret: str, faulty: Callable[[str], bool]) -> bool:
+    """Whether a request may be served; ``faulty`` asks for faults of the lab."""
+    if hdrs.AUTHORIZATION in request.headers:
+        if credentials_good(request, secret, any_user=faulty("classroom.any-user")):
+            return True
+        if request.path == PATH:
+            return faulty("classroom.handshake-open")
+        return faulty("classroom.accept-any-secret")
+    if needs_credentials(request):
+        if request.path.startswith("/recordings/"):
+            return faulty("classroom.recordings-open")
+        return faulty("classroom.nobody-asked")
+    return request.path not in OPEN or not faulty("classroom.public-closed")
 
 
 def preflight(request: web.Request) -> web.Response | None:

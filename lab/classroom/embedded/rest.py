@@ -140,24 +140,9 @@ class Rest:
         answer = answers.preflight(request)
         if answer is not None:
             return answer
-        if not self._let_in(request):
+        if not answers.let_in(request, self.secret, self.rooms.faults.active):
             return answers.unauthorized(request)
         return await handler(request)
-
-    def _let_in(self, request: web.Request) -> bool:
-        faulty = self.rooms.faults.active
-        if hdrs.AUTHORIZATION in request.headers:
-            any_user = faulty("classroom.any-user")
-            if answers.credentials_good(request, self.secret, any_user=any_user):
-                return True
-            if request.path == PATH:
-                return faulty("classroom.handshake-open")
-            return faulty("classroom.accept-any-secret")
-        if answers.needs_credentials(request):
-            if request.path.startswith("/recordings/"):
-                return faulty("classroom.recordings-open")
-            return faulty("classroom.nobody-asked")
-        return request.path not in answers.OPEN or not faulty("classroom.public-closed")
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         """Accept, never answer, and cut the connection in the end."""
