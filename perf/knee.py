@@ -125,4 +125,5 @@ def answered(result: LoadResult) -> float:
 def _behind(rate: float, result: LoadResult) -> str | None:
     if answered(result) >= KEEPS_UP * rate:
         return None
-    return f"answered {answered(result):.0f} of {rate:.0f}"
+    unit = "calls/s" if result.media is None else "students"
+    return f"answered {answered(result):.0f} {unit} of {rate:.0f}"

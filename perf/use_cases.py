@@ -17,9 +17,9 @@ from perf.study import CLASSROOM_UNITS, figure
 ALL = "lecture,discussion,exam,sports-live,operation-guidance,gaming"
 
 PLANS: Mapping[str, LoadPlan] = {
-    "embedded": LoadPlan(users=24, window_s=4, timeout_s=5, max_oversleep_us=30_000, profile=ALL),
+    "embedded": LoadPlan(users=24, window_s=4, timeout_s=5, max_oversleep_us=20_000, profile=ALL),
     "lab": LoadPlan(
-        users=120, window_s=30, ramp_s=5, timeout_s=10, max_oversleep_us=30_000, profile=ALL
+        users=120, window_s=30, ramp_s=5, timeout_s=10, max_oversleep_us=20_000, profile=ALL
     ),
 }
 

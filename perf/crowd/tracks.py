@@ -152,8 +152,9 @@ def figures(track: Track, sent: Sent, window: Window) -> TrackFigures:
         found, shown = _by_log(track, places, sent, window)
     if sent.kind == "video":
         found.pictures = len(shown)
-        found.pictures_sent = window.count(_array(sent.times)[_array(sent.pictures)])
-        found.freezes = _freezes(shown, window) if found.pictures_sent else 0
+        left = _array(sent.times)[_array(sent.pictures)]
+        found.pictures_sent = window.count(left)
+        found.freezes = _freezes(shown, left, window) if found.pictures_sent else 0
     return found
 
 
@@ -252,14 +253,21 @@ def _jitter(transit_us: npt.NDArray[np.float64]) -> float | None:
     return float(np.abs(np.diff(transit_us)).mean()) if len(transit_us) > 1 else None
 
 
-def _freezes(shown: Numbers, window: Window) -> int:
-    """Pictures that stood too long, until the first one and after the last one included."""
+def _freezes(shown: Numbers, left: Numbers, window: Window) -> int:
+    """Pictures that stood too long, until the first one and after the last one included.
+
+    Where the sender itself paused for so long (``left`` is when its pictures left), nothing froze.
+    """
     if not len(shown):
         return 1
-    gaps = np.diff(np.concatenate(([window.opened], shown, [window.closed])))
+    moments = np.concatenate(([window.opened], shown, [window.closed]))
+    gaps = np.diff(moments)
     count = 0
     for place in np.flatnonzero(gaps >= FREEZE_MORE_NS):
         before = gaps[max(1, place - FREEZE_PICTURES) : place]  # without the first, a part of one
         average = before.mean() if len(before) else float(np.median(gaps))
-        count += bool(gaps[place] >= max(FREEZE_FACTOR * average, average + FREEZE_MORE_NS))
+        most = max(FREEZE_FACTOR * average, average + FREEZE_MORE_NS)
+        begin, end = np.searchsorted(left, moments[place : place + 2])
+        paused = np.diff(left[max(0, begin - 1) : end + 1]).max(initial=0)
+        count += bool(gaps[place] >= most > paused)
     return count

@@ -20,7 +20,9 @@ from perf.load import (
     plan_from_json,
     plan_to_json,
 )
+from perf.media_figures import MediaFigures
 from perf.scenarios import SCENARIOS
+from perf.use_cases import ALL
 
 CRITERION = model.load().criterion("PAAS-20")
 SCENARIO = SCENARIOS["PAAS-20"]
@@ -163,11 +165,16 @@ def test_no_load_is_an_error() -> None:
 def test_every_limit_of_the_blueprint_meets_a_figure(identifier: str) -> None:
     criterion = model.load().criterion(identifier)
     assert criterion.runner == "locust"
-    figures = {f.name: f.unit for f in SCENARIOS[identifier].figures(result([1.0]))}
+    had = MediaFigures(students=1, expected=2, lost=1, pictures=1, pictures_sent=2)
+    for histogram in (had.first_frame, had.jitter, had.delay, had.leave):
+        histogram.record(1.0)
+    lessons = dict.fromkeys(ALL.split(","), had)
+    measured = replace(result([1.0]), media=had, use_cases=lessons)
+    figures = {f.name: f.unit for f in SCENARIOS[identifier].figures(measured)}
     for profile in SCENARIOS[identifier].plans:
         found = {metric: criterion.limit(metric, profile) for metric in criterion.thresholds}
         limits = {metric: limit for metric, limit in found.items() if limit is not None}
-        assert {limit.unit for limit in limits.values()} == {"us", "%"}
+        assert limits
         for metric, limit in limits.items():
             assert figures[metric] == limit.unit
 
@@ -181,7 +188,10 @@ def test_a_generator_s_lateness_is_small_beside_the_limits() -> None:
     for identifier, scenario in SCENARIOS.items():
         criterion = model.load().criterion(identifier)
         for profile, plan in scenario.plans.items():
-            limits = [criterion.limit(metric, profile) for metric in criterion.thresholds]
-            strictest = min(limit.value for limit in limits if limit and limit.unit == "us")
-            assert plan.max_oversleep_us <= strictest / 5
-            assert replace(plan, users=1).offered_rate is not None
+            # Jitter is a mean: what comes late once in a hundred times does not show in it.
+            metrics = [metric for metric in criterion.thresholds if "jitter" not in metric]
+            limits = [criterion.limit(metric, profile) for metric in metrics]
+            for limit in limits:
+                if limit is not None and limit.unit == "us":
+                    assert plan.max_oversleep_us <= limit.value / 5
+            assert plan.profile or replace(plan, users=1).offered_rate is not None
