@@ -42,7 +42,7 @@ from perf.load import Conditions, GeneratorHealth, LoadPlan, LoadResult
 from perf.locust_load import UNTIL_STOPPED_S, LocustLoad, is_by_itself, plan_of, put_on
 from perf.media_figures import MediaFigures
 from perf.observer import MAX_REASONS, OTHER, reason
-from perf.profiles import OBSERVERS, STUDENT, Profile, profile
+from perf.profiles import BROWSER, OBSERVERS, STUDENT, Profile, profile
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every request
 
@@ -92,13 +92,14 @@ class Lesson:
     def _bring_staff(self, use_case: str, room: int) -> None:
         """Every other part joins and sends; in the very first classroom, observers come along."""
         first = (use_case, room) == self.seat(0)
-        parts = [*self.use_cases[use_case].staff, *(OBSERVERS if first else ())]
-        for part in parts:
-            token = self._token(use_case, room, sends=part not in OBSERVERS)
-            who = f"{use_case} {room} {part}"
+        observers = (*OBSERVERS, *[BROWSER] * self._plan.browsers) if first else ()
+        brought = []
+        for number, part in enumerate((*self.use_cases[use_case].staff, *observers)):
+            token = self._token(use_case, room, sends=part not in observers)
+            brought.append(who := f"{use_case} {room} {number} {part}")
             self.ask("join", use_case=use_case, room=room, who=who, part=part, token=token)
-        for part in parts:
-            self.ask("engage", who=f"{use_case} {room} {part}")
+        for who in brought:
+            self.ask("engage", who=who)
 
     def close(self) -> None:
         """The classrooms end."""

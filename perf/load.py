@@ -33,7 +33,8 @@ class LoadPlan:
     wait for each answer have one. ``no_delay``: whether the engines' own connections have
     TCP_NODELAY on; that of users is their client's. ``ramp_s``: the users come evenly over so
     many seconds instead of all at once. ``profile``: the use case that they play where a load
-    has several, or some of them, by comma, which they play beside each other.
+    has several, or some of them, by comma, which they play beside each other; ``browsers``
+    of those who observe it are Chromium.
     """
 
     users: int
@@ -48,6 +49,7 @@ class LoadPlan:
     no_delay: bool = True
     ramp_s: float = 0.0
     profile: str = ""
+    browsers: int = 0
 
     @property
     def offered_rate(self) -> float | None:

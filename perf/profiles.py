@@ -15,6 +15,8 @@ STUDENT = "student"
 #: The extra participants who keep the header-only students honest; each takes in another way
 #: what the students of its classroom take.
 OBSERVERS = ("decoding", "decrypting")
+#: One more, who costs as much as fifty others, and comes when asked for.
+BROWSER = "browser"
 FILE = Path(__file__).with_name("profiles.yaml")
 
 
@@ -68,7 +70,7 @@ class Profile(_Data):
         if STUDENT not in self.parts:
             raise ValueError(f"a profile has a part {STUDENT!r}")
         for name, part in self.parts.items():
-            if name in OBSERVERS:
+            if name in (*OBSERVERS, BROWSER):
                 raise ValueError(f"{name!r} is an observer's name, not a part's")
             for other in part.takes:
                 if other not in self.parts:

@@ -116,6 +116,9 @@ def classroom(
     capacity: Annotated[
         str | None, typer.Option(help="Search the most students that keep the SLO: LOW:HIGH.")
     ] = None,
+    browsers: Annotated[
+        int, typer.Option(min=0, max=4, help="Observers in Chromium, beside the usual two.")
+    ] = 0,
     max_late: Annotated[
         float, typer.Option(help="How late the generator may wake, us (p99); else it spoils.")
     ] = 20_000.0,
@@ -148,6 +151,7 @@ def classroom(
             processes=processes,
             slo=tuple(slo or ()),
             capacity=capacity,
+            browsers=browsers,
             max_late_us=max_late,
             timeout_s=timeout,
         ),

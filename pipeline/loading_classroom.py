@@ -36,6 +36,7 @@ class Asked:
     processes: int
     slo: tuple[str, ...]
     capacity: str | None
+    browsers: int
     max_late_us: float
     timeout_s: float
 
@@ -57,6 +58,7 @@ class Asked:
             timeout_s=self.timeout_s,
             max_oversleep_us=self.max_late_us,
             profile=self.profile,
+            browsers=self.browsers,
         )
 
     @property
@@ -112,7 +114,8 @@ def classroom(
         notes={
             "lab": inventory.name,
             "students come in": f"{asked.ramp:g} s ({asked.students} of them)",
-            "students": "header-only, and observers who decrypt and decode",
+            "students": "header-only; one who decrypts and one who decodes observe, and "
+            f"{asked.browsers} in Chromium",
         },
     )
     return conclude(study, before, inventory.profile, out=out, as_json=as_json)

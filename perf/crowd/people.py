@@ -23,7 +23,7 @@ from perf.crowd.link import PAYLOAD_TYPES, Link, Offered, Reader, Sink
 from perf.crowd.tracks import Received, Sent
 from perf.profiles import Picture
 
-Kind = Literal["header", "decrypting", "decoding"]
+Kind = Literal["header", "decrypting", "decoding", "browser"]
 
 _HEADER = Struct("!BBHLL")
 _VERSION_2 = 0x80

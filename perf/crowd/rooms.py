@@ -7,12 +7,15 @@ import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lab.classroom.token import Token
+from perf.crowd.chromium import InBrowser
 from perf.crowd.link import Reader
 from perf.crowd.people import Decoding, Stream, Student, Subscription
-from perf.profiles import OBSERVERS, STUDENT, Part, Profile
+from perf.profiles import BROWSER, OBSERVERS, STUDENT, Part, Profile
+
+Body: TypeAlias = Student | Decoding | InBrowser
 
 
 @dataclass
@@ -21,7 +24,7 @@ class Person:
 
     who: str
     part: str
-    body: Student | Decoding
+    body: Body
     #: Streams that it takes, or is about to.
     taking: set[str] = field(default_factory=set)
 
@@ -62,9 +65,11 @@ class Rooms:
     async def join(self, use_case: str, room: int, who: str, part: str, token: Token) -> float:
         """Join, no media yet; the seconds that it took. Raises `LabError`."""
         started = time.monotonic()
-        body: Student | Decoding
+        body: Body
         if part == "decoding":
             body = await Decoding.join(self._api, token, ca=self._ca, timeout=self._timeout)
+        elif part == BROWSER:
+            body = await InBrowser.join(self._api, token, ca=self._ca)
         else:
             body = await Student.join(
                 self._api, token, self.reader, ca=self._ca, timeout=self._timeout
@@ -101,7 +106,9 @@ class Rooms:
             return
         person.taking.add(stream.id)
         media = tuple(stream.sent)
-        if isinstance(person.body, Decoding):
+        if isinstance(person.body, InBrowser):
+            person.body.take(stream.id, media)
+        elif isinstance(person.body, Decoding):
             await person.body.take(stream.id, media, timeout=self._timeout)
         else:
             await person.body.take(
@@ -142,6 +149,6 @@ class Rooms:
 
 def _part(room: Room, person: Person) -> Part:
     """What somebody plays; observers are students who send nothing."""
-    if person.part in OBSERVERS:
+    if person.part in (*OBSERVERS, BROWSER):
         return Part(takes=room.profile.parts[STUDENT].takes)
     return room.profile.parts[person.part]

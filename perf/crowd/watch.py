@@ -10,15 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lab.classroom.browser import Seen
 from lab.classroom.media import Heard
+from perf.crowd.chromium import InBrowser
 from perf.crowd.link import PAYLOAD_TYPES
 from perf.crowd.people import Stream, Subscription
 from perf.crowd.rooms import Rooms
-from perf.crowd.tracks import TrackFigures, Window, figures
+from perf.crowd.tracks import Sent, TrackFigures, Window, figures
 from perf.generator import INTERVAL_S, GeneratorMonitor
 from perf.load import GeneratorHealth
 from perf.media_figures import MediaFigures
-from perf.profiles import OBSERVERS
+from perf.profiles import BROWSER, OBSERVERS
 
 #: Seconds that packets may still be on their way when the window has closed.
 STRAGGLERS_S = 0.5
@@ -48,23 +50,31 @@ async def watch(rooms: Rooms, seconds: float, enough: asyncio.Event) -> Watched:
         for _, _, subscription, _ in rooms.subscriptions()
         if subscription.listener is not None
     }
+    before = await _seen(rooms)
     opened = time.monotonic_ns()
     monitor.start()
     await _pass(seconds, enough)
     health = monitor.stop()
     window = Window(opened, time.monotonic_ns())
+    after = await _seen(rooms)
     looking.stop()
     await _pass(STRAGGLERS_S, asyncio.Event())
     for ear in ears.values():
         ear.cancel()  # if it was enough too early for it
     found = {name: MediaFigures(students=rooms.students(name)) for name in rooms.use_cases}
     found[rooms.use_cases[0]].cpu_percent = health.cpu_percent  # nobody can tell whose it was
-    seen: dict[str, list[Share]] = {"header": [], **{name: [] for name in OBSERVERS}}
+    seen: dict[str, list[Share]] = {name: [] for name in ("header", *OBSERVERS, BROWSER)}
     for use_case, person, subscription, stream in rooms.subscriptions():
         if subscription.listener is not None:
             hearing = ears.get(id(subscription))
             if hearing is not None and hearing.done() and not hearing.cancelled():
                 seen["decoding"] += _shares_heard(hearing.result(), stream, opened)
+            continue
+        if subscription.kind == BROWSER:
+            key = person.who, subscription.stream
+            if key not in before:
+                continue  # its stream came within the window
+            seen[BROWSER] += _shares_seen(before[key], after[key], stream, window)
             continue
         tracks = [*_tracks(subscription, stream, window)]
         if use_case == rooms.use_cases[0]:  # where the observers are
@@ -147,12 +157,36 @@ def _shares_heard(heard: Heard, stream: Stream, opened: int) -> Iterator[Share]:
     """By decoded frames: of audio one a packet, of video one a picture."""
     window = Window(opened, opened + int(heard.window_s * 1e9))
     for kind, sent in stream.sent.items():
-        times = np.array(sent.times, np.int64)
-        if kind == "video":
-            times = times[np.array(sent.pictures, np.int64)]
-        expected = window.count(times)
+        expected = _sent(sent, window)
         decoded = heard.audio_frames if kind == "audio" else heard.video_frames
         yield Share(kind, min(100.0, 100 * decoded / expected) if expected else 100.0)
+
+
+def _sent(sent: Sent, window: Window) -> int:
+    """Sounds or pictures that were sent in a window."""
+    times = np.array(sent.times, np.int64)
+    if sent.kind == "video":
+        times = times[np.array(sent.pictures, np.int64)]
+    return window.count(times)
+
+
+async def _seen(rooms: Rooms) -> dict[tuple[str, str], Seen]:
+    """What pages have until now, by who and stream."""
+    return {
+        (taken.person.who, taken.subscription.stream): await taken.person.body.seen(
+            taken.subscription.stream
+        )
+        for taken in rooms.subscriptions()
+        if isinstance(taken.person.body, InBrowser)
+    }
+
+
+def _shares_seen(before: Seen, after: Seen, stream: Stream, window: Window) -> Iterator[Share]:
+    """By what Chromium counts: packets of audio, decoded pictures of video."""
+    for kind, sent in stream.sent.items():
+        counter = "audio_packets" if kind == "audio" else "frames_decoded"
+        expected, came = _sent(sent, window), getattr(after, counter) - getattr(before, counter)
+        yield Share(kind, min(100.0, 100 * came / expected) if expected else 100.0)
 
 
 def doubts(seen: Mapping[str, Sequence[Share]]) -> Iterator[str]:
@@ -161,8 +195,8 @@ def doubts(seen: Mapping[str, Sequence[Share]]) -> Iterator[str]:
     It does when it had more than they say that came, or less where they say that all is well.
     Where they miss something themselves, a decoder may miss much more: a picture builds on others.
     """
-    for observer in OBSERVERS:
-        for what in sorted({share.what for share in seen[observer]}):
+    for observer in (*OBSERVERS, BROWSER):
+        for what in sorted({share.what for share in seen.get(observer, ())}):
             theirs, cheap = _mean(seen[observer], what), _mean(seen["header"], what)
             if theirs is None or cheap is None:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import psutil
@@ -39,6 +40,18 @@ def test_all_kinds_of_students_have_the_lecture(crowd: Crowd) -> None:
     left = crowd.ask("leave", who="student 0")
     assert 0 < left["leave_s"] < 5
     assert len(crowd.api.session(crowd.session).connections.content) == 5
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium")
+def test_a_browser_has_what_the_others_have(crowd: Crowd) -> None:
+    crowd.enter("teacher", "teacher")
+    crowd.enter("browser", "browser")
+    crowd.enter("student", "student")
+    watched(crowd, 2.0)  # until Chromium plays
+    media, spoilt = watched(crowd, 2.0)
+    assert (media.students, media.lost) == (1, 0)
+    assert spoilt == []
+    crowd.ask("leave", who="browser")
 
 
 @pytest.mark.parametrize("crowd", ["gaming"], indirect=True)
