@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,6 +265,23 @@ async def test_who_leaves_gets_no_more() -> None:
         await on.heard["audio"].until(bool)
         await on.subscription.close()
         assert not on.publication.lines["audio"].outlets
+
+
+@in_loop
+async def test_who_has_left_leaves_no_task_and_no_socket_behind() -> None:
+    def kept() -> tuple[int, int]:
+        return len(asyncio.all_tasks()), len([*Path("/proc/self/fd").iterdir()])
+
+    async with scene(CountedOpus()) as staying:
+        await staying.heard["audio"].until(lambda packets: len(packets) >= 20)
+        before = kept()
+        for _ in range(3):
+            async with scene(CountedOpus(), VideoStreamTrack()) as on:
+                await on.heard["audio"].until(bool)
+                assert kept() > before
+        # The last tasks end in the loop's next turns.
+        while any(now > then for now, then in zip(kept(), before, strict=True)):
+            await staying.heard["audio"].more()
 
 
 @in_loop

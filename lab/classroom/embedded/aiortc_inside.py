@@ -4,7 +4,7 @@ aiortc decodes what it receives and encodes what it sends; a classroom server mu
 neither. Its RTP layer is open enough to be used without: a receiver hands every packet,
 with its statistics kept and its losses reported, to a jitter buffer, and a transport
 protects and sends whatever bytes it is given. aiortc is pinned exactly, and
-``tests/classroom_backend/test_aiortc_inside.py`` guards each name by using it.
+``tests/classroom_backend/test_forwarding.py`` guards each name by using it.
 """
 
 from __future__ import annotations
