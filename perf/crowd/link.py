@@ -3,7 +3,7 @@
 Once connected, the link's datagrams no longer go through asyncio and aiortc: one `Reader`
 takes them for all links of the process, looks at the first byte (RFC 7983), and gives RTP to
 the link's sink as it is, encrypted behind its clear header. Only what belongs to ICE and DTLS
-goes the old way. aiortc is pinned exactly; ``tests/crowd/test_crowd.py`` guards the
+goes the old way. aiortc is pinned exactly; ``tests/perf/crowd/test_crowd.py`` guards the
 private names of it, of aioice and of asyncio that are touched here, by using them.
 """
 

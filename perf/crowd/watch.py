@@ -142,15 +142,17 @@ def _count(
 
 @dataclass(frozen=True)
 class Share:
-    """How much of what was sent of one kind came, in percent."""
+    """How much of what was sent came, in percent: of audio packets, of video pictures."""
 
     what: str
     percent: float
 
     @classmethod
     def of(cls, track: TrackFigures) -> Share:
-        came = track.expected - track.lost
-        return cls(track.kind, 100 * came / track.expected if track.expected else 100.0)
+        sent, came = track.expected, track.expected - track.lost
+        if track.kind == "video":
+            sent, came = track.pictures_sent, track.pictures
+        return cls(track.kind, 100 * came / sent if sent else 100.0)
 
 
 def _shares_heard(heard: Heard, stream: Stream, opened: int) -> Iterator[Share]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,30 +9,9 @@ from lab.classroom.rest import ClassroomApi
 from lab.classroom.token import Role
 from perf.crowd.messenger import Messenger
 from perf.profiles import profiles
-from tests.classroom_backend.running import Backend, running_backend
-from tests.perf.conftest import write_lab
+from tests.classroom_backend.running import Backend
 
 PATIENCE_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def classroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    with running_backend(tmp_path_factory.mktemp("home")) as backend:
-        yield backend
-
-
-@pytest.fixture
-def classroom_lab(classroom: Backend, tmp_path: Path) -> Path:
-    """The inventory of a lab that has nothing but this classroom."""
-    return write_lab(
-        tmp_path,
-        classroom={
-            "adopted": True,
-            "endpoints": {"api": classroom.url},
-            "secrets": {"api": f"file:{classroom.home / 'secret'}"},
-            "ca": str(classroom.ca),
-        },
-    )
 
 
 class Crowd:

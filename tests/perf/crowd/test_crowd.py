@@ -13,7 +13,7 @@ from perf.crowd.messenger import CrowdFailed
 from perf.crowd.watch import Share, doubts
 from perf.media_figures import MediaFigures
 from tests.classroom_backend.running import Backend
-from tests.crowd.conftest import Crowd
+from tests.perf.crowd.conftest import Crowd
 
 
 def watched(crowd: Crowd, seconds: float = 1.5) -> tuple[MediaFigures, list[str]]:
