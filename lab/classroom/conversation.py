@@ -223,6 +223,7 @@ class Conversation:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(end)
+                answer.exception()  # for a ping that nobody waits for: asyncio would complain
 
     async def _open_again(self, end: LabError) -> ClientConnection:
         """A new socket; raises ``end``, which took the old one, when none can be had in time."""
