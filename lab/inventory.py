@@ -54,6 +54,7 @@ class HostEntry(Model):
     sudo: bool = False
     connect_timeout: float = Field(default=5.0, gt=0, le=120)
     capabilities: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
     vm: VirtualMachine | None = None
 
     @field_validator("host_key")

@@ -45,7 +45,7 @@ def _lies(tool: str, script: str) -> Act:
 #: Faults of hosts that the embedded lab can have as well: their words stand in lab/loopback.
 _SHARED = {
     "os.other-host-key": Act(
-        ("/etc/ssh/ssh_host_ed25519_key",),
+        ("/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub"),
         "rm /etc/ssh/ssh_host_ed25519_key\n"
         f"ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key\n{_RELOAD}",
         _RELOAD,
@@ -166,7 +166,8 @@ _OWN = {
 #: Those that only a machine with a root of its own can have.
 FAULTS = tuple(Fault(name, _ROLES, words) for name, (words, _) in _OWN.items())
 
-_ACTS = _SHARED | {name: act for name, (_, act) in _OWN.items()}
+#: name → what is done to a machine.
+ACTS = _SHARED | {name: act for name, (_, act) in _OWN.items()}
 
 # $1 is the fault's name, the others are the files that it touches.
 _KEEP = """
@@ -190,11 +191,11 @@ rm -rf "$kept"
 
 def inject(state: Path, host: str, name: str) -> None:
     """Do to a machine what the fault says, where that is more than a flag; raises `LabError`."""
-    if act := _ACTS.get(name):
+    if act := ACTS.get(name):
         run_inside(state, host, _KEEP + act.script, [name, *act.files])
 
 
 def clear(state: Path, host: str, name: str) -> None:
     """Undo it; raises `LabError`."""
-    if act := _ACTS.get(name):
+    if act := ACTS.get(name):
         run_inside(state, host, _PUT_BACK + act.undo, [name, *act.files])

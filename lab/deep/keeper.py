@@ -14,6 +14,7 @@ import ipaddress
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,7 @@ class Held:
 
 def main(argv: list[str]) -> None:
     state, ready, init = Path(argv[0]), int(argv[1]), int(argv[2])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     serve_under(init, state, lambda: _keep(state, ready))
 
 

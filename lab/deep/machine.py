@@ -106,15 +106,15 @@ class _Upper:
         self._hide_all_but("", (*_SHARED, *_USUAL))
         self._hide_all_but("var", ("lib",))
         self._hide_all_but("var/lib", _SHARED_OF_VAR_LIB)
+        self._hide(Path("/etc/ssh"))
         for directory, names, files in os.walk("/etc"):
             for entry in (*names, *files):
                 path = Path(directory, entry)
                 wanted = stat.S_IROTH | (stat.S_IXOTH if entry in names else 0)
                 if not path.is_symlink() and path.lstat().st_mode & wanted != wanted:
                     self._hide(path)
-                    if entry in names:
-                        names.remove(entry)
-        self._hide(Path("/etc/ssh"))
+            # A hidden directory is empty; what is in it needs no hiding, and would show again.
+            names[:] = [name for name in names if not self._hides(Path(directory, name))]
         for compiler in (path for name in _NOT_SHARED for path in Path("/usr/bin").glob(name)):
             self._hide(compiler)
 
@@ -136,6 +136,10 @@ class _Upper:
             os.setxattr(place, "trusted.overlay.opaque", b"y")
         elif not place.exists():
             os.mknod(place, stat.S_IFCHR, os.makedev(0, 0))
+
+    def _hides(self, directory: Path) -> bool:
+        place = self._place / directory.relative_to("/")
+        return place.exists() and "trusted.overlay.opaque" in os.listxattr(place)
 
     def _parent(self, path: Path) -> Path:
         """Where ``path`` is in this layer; directories above it come with their modes."""
