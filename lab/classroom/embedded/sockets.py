@@ -73,7 +73,9 @@ class Outbox:
     def send(self, frame: Frame) -> None:
         text = _text_of(frame)
         self._characters += len(text)
-        if self._characters > OUTBOX_CHARACTERS:
+        if self._characters > OUTBOX_CHARACTERS and not self._faults.active(
+            "classroom.slow-reader-blocks"
+        ):
             self._give_up()
         else:
             self._waiting.put_nowait(text)
