@@ -50,6 +50,8 @@ class Subscription:
     kind: Kind
     asked_ns: int
     received: Received = field(default_factory=Received)
+    #: When the first picture or sound of each kind was there.
+    first_ns: dict[str, int] = field(default_factory=dict)
     media: tuple[str, ...] = ("audio",)
     listener: Listener | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -62,6 +63,7 @@ class Received:
         self._headers = bytearray()
         self._times = array("q")
         self._first = asyncio.Event()
+        self._any = False
 
     async def first(self, *, timeout: float) -> bool:
         """Wait for the first packet; whether it came in time (s)."""
@@ -72,10 +74,17 @@ class Received:
 
     def take(self, buffer: memoryview, _size: int, now: int) -> None:
         """A `perf.crowd.link.Sink`."""
-        if not self._times:
+        if not self._any:
+            self._any = True
             self._first.set()
         self._headers += buffer[:12]
         self._times.append(now)
+
+    def forget(self, before: int) -> None:
+        """Let go of what came earlier than that."""
+        count = bisect_left(self._times, before)
+        del self._times[:count]
+        del self._headers[: count * HEADER.itemsize]
 
     def of(self, payload_type: int) -> Track:
         """What came of one payload type."""
@@ -139,17 +148,20 @@ class TrackFigures:
     first_ns: int | None = None
 
 
-def figures(track: Track, sent: Sent, window: Window) -> TrackFigures:
+def figures(
+    track: Track, sent: Sent, window: Window, *, first_ns: int | None = None
+) -> TrackFigures:
     """The figures of what one receiver had of a track whose sender's log is ``sent``.
 
     A packet is expected when it left within the window, and lost when it has not come until
     now. Where the server gives packets numbers of its own, losses are the gaps in these.
+    ``first_ns`` is when the first picture was there, if that is known and its packets forgotten.
     """
     places = _places(track, sent)
     if places is None:
         found, shown = _by_numbers(track, sent, window)
     else:
-        found, shown = _by_log(track, places, sent, window)
+        found, shown = _by_log(track, places, sent, window, first_ns)
     if sent.kind == "video":
         found.pictures = len(shown)
         left = _array(sent.times)[_array(sent.pictures)]
@@ -174,7 +186,7 @@ def _places(track: Track, sent: Sent) -> Numbers | None:
 
 
 def _by_log(
-    track: Track, places: Numbers, sent: Sent, window: Window
+    track: Track, places: Numbers, sent: Sent, window: Window, first_ns: int | None
 ) -> tuple[TrackFigures, Numbers]:
     left = _array(sent.times)
     begin, end = np.searchsorted(left, window)
@@ -203,11 +215,13 @@ def _by_log(
     missing = np.concatenate(([0], np.cumsum(arrived < 0)))
     whole = missing[ends + 1] == missing[starts]
     at = np.maximum.reduceat(arrived[: ends[-1] + 1], starts)
-    keys = np.flatnonzero(whole & np.array(sent.keys, np.bool_))
-    if not len(keys):
-        return found, _NONE
-    found.first_ns = int(at[keys[0]])
-    whole[: keys[0]] = False  # a picture that builds on none cannot be shown
+    if first_ns is None:
+        keys = np.flatnonzero(whole & np.array(sent.keys, np.bool_))
+        if not len(keys):
+            return found, _NONE
+        first_ns = int(at[keys[0]])
+        whole[: keys[0]] = False  # a picture that builds on none cannot be shown
+    found.first_ns = first_ns
     return found, np.sort(at[whole & (ends >= begin) & (ends < end)])
 
 

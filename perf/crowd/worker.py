@@ -21,7 +21,7 @@ from typing import Any
 from lab.classroom.token import Token
 from lab.errors import LabError
 from perf.crowd.rooms import Rooms
-from perf.crowd.watch import watch
+from perf.crowd.watch import PART_S, watch
 from perf.observer import reason
 from perf.profiles import Profile
 
@@ -75,11 +75,11 @@ class Worker:
         await self.rooms.engage(who)
         return {}
 
-    async def _watch(self, window_s: float) -> dict[str, Any]:
+    async def _watch(self, window_s: float, part_s: float = PART_S) -> dict[str, Any]:
         gc.collect()
         gc.freeze()  # what is there stays; looking through it again would be a pause of its own
         try:
-            watched = await watch(self.rooms, window_s, self._enough)
+            watched = await watch(self.rooms, window_s, self._enough, part_s=part_s)
         finally:
             gc.unfreeze()
         return {
