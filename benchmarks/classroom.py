@@ -192,9 +192,7 @@ class _Meter:
             except LabError as error:
                 raise BenchFailed(f"{error}\n{getattr(error, 'evidence', '')}") from error
         self._windows.append(found)
-        media = found.media
-        told = "" if media is None else f", {media.lost} of {media.expected} packets lost"
-        say(f"… {found.summary()}{told}{''.join(f'; spoilt: {w}' for w in found.spoilt_by)}")
+        say(f"… {found.summary()}{''.join(f'; spoilt: {why}' for why in found.spoilt_by)}")
         return found
 
     def _look(self, *, over: bool) -> bool:

@@ -166,8 +166,11 @@ class LessonLoad(LocustLoad):
         self._watched: dict[str, Any] | None = None
         self._own_health: GeneratorHealth | None = None
         self._broken = "the lesson ended before its window closed"
+        self._defect: str | None = None
         self._conductor: Any = None
         self._watching = False
+        happens: Any = environment.events
+        happens.user_error.add_listener(self._note_defect)
 
     # -- one student --------------------------------------------------------------------
 
@@ -243,6 +246,10 @@ class LessonLoad(LocustLoad):
     def give_up(self) -> None:
         self._over.set()
 
+    def _note_defect(self, exception: Exception, **_: object) -> None:
+        """A student raised what is neither the classroom's failure nor its own end."""
+        self._defect = self._defect or f"{type(exception).__name__}: {exception}"
+
     def _stop_watching(self) -> None:
         """Locust ends the load: what was seen until now is the window."""
         if self._watching:
@@ -282,6 +289,8 @@ class LessonLoad(LocustLoad):
 
     def finish(self) -> LoadResult | str:
         self._over.set()
+        if self._defect is not None:
+            return f"a student has a defect: {self._defect}"
         if self._watched is None or self._own_health is None:
             return self._broken
         use_cases = {

@@ -180,6 +180,8 @@ class LoadResult:
 
     def summary(self) -> str:
         """One line for people."""
+        if self.media is not None:
+            return f"{self.media.summary()}, {self.failed} of {self.began} failed"
         figures = f"{self.rate:.0f}/s, {self.failed} of {self.began} failed"
         if self.succeeded:
             p50, p99 = self.latencies.percentile(50), self.latencies.percentile(99)

@@ -68,6 +68,12 @@ class MediaFigures:
             return None
         return histogram.max if which == "max" else histogram.percentile(float(which[1:]))
 
+    def summary(self) -> str:
+        """One line for people."""
+        found = ((name, self.figure(name)) for name in ("loss", "delay_p95", "frame_rate"))
+        told = [f"{name} {value:.4g} {UNITS[name]}" for name, value in found if value is not None]
+        return f"{self.students} students: {', '.join([*told, f'{self.freezes} freezes'])}"
+
     def add(self, other: MediaFigures) -> None:
         """Take in what other students had at the same time."""
         for spec in fields(self):

@@ -89,7 +89,7 @@ def classroom(
     def measure(students: float) -> LoadResult:
         windows.append(engine.run(asked.plan(round(students))))
         found = windows[-1]
-        tell(_summary(found) + "".join(f"; spoilt: {why}" for why in found.spoilt_by))
+        tell(found.summary() + "".join(f"; spoilt: {why}" for why in found.spoilt_by))
         return found
 
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -119,18 +119,6 @@ def classroom(
         },
     )
     return conclude(study, before, inventory.profile, out=out, as_json=as_json)
-
-
-def _summary(window: LoadResult) -> str:
-    """One line for people."""
-    media = window.media
-    assert media is not None, "a lesson has media"
-    found = ((name, media.figure(name)) for name in ("loss", "delay_p95", "frame_rate", "freezes"))
-    told = [
-        f"{name} {value:.4g} {CLASSROOM_UNITS[name]}" for name, value in found if value is not None
-    ]
-    told += [f"{window.failed} failed"] if window.failed else []
-    return f"{media.students} students: {', '.join(told)}"
 
 
 def _tell(text: str) -> None:
