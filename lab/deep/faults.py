@@ -25,7 +25,13 @@ class Act:
     undo: str = ""
 
 
-_RELOAD = 'kill -HUP "$(cat /run/sshd.pid)"'
+#: Has sshd read its configuration again, and waits until it listens with that.
+_RELOAD = """
+listened() { grep -c 'Server listening' /var/log/sshd.log; }
+before=$(listened)
+kill -HUP "$(cat /run/sshd.pid)"
+while [ "$(listened)" -le "$before" ]; do sleep 0.02; done
+"""
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 
 

@@ -17,7 +17,8 @@ from lab.loopback.state import lab_id
 PID_FILE = "init.pid"
 #: Where a machine's programs are looked for.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")
+#: What a machine has of its own, as unshare and nsenter call it.
+NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 _TIMEOUT_S = 30.0
 
 
@@ -39,16 +40,21 @@ def first_process(state: Path, name: str) -> int:
 def run_inside(state: Path, name: str, script: str, arguments: Sequence[str] = ()) -> str:
     """Run a shell script as a machine's root; returns what it printed. Raises `LabError`."""
     pid = first_process(state, name)
-    enter = ["nsenter", "--target", str(pid), *_NAMESPACES]
-    done = subprocess.run(
-        [*enter, "/bin/sh", "-euc", script, "sh", *arguments],
-        env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    enter = ["nsenter", "--target", str(pid), *NAMESPACES, "--root", "--wd"]
+    try:
+        done = subprocess.run(
+            [*enter, "/bin/sh", "-euc", script, "sh", *arguments],
+            env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(
+            f"a script did not end on machine {name}", found=f"none within {_TIMEOUT_S:g} s"
+        ) from None
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         raise LabError(

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.deep.inside import PID_FILE
+from lab.deep.inside import NAMESPACES, PID_FILE
 from lab.loopback import cleanup
 from lab.loopback.init import serve_under
 from lab.wait import wait_for
@@ -99,9 +99,8 @@ def _keep(state: Path, ready: int) -> None:
 
 
 def _machine(state: Path, name: str) -> Held:
-    namespaces = ["--mount", "--uts", "--ipc", "--pid", "--net", "--cgroup"]
     becoming = [sys.executable, "-S", "-m", "lab.deep.machine", str(state), name]
-    return Held(["unshare", *namespaces, "--fork", "--kill-child=KILL", *becoming], name)
+    return Held(["unshare", *NAMESPACES, "--fork", "--kill-child=KILL", *becoming], name)
 
 
 def _connect(switch: Held) -> ipaddress.IPv4Network:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from blueprints.errors import ConfigError
-from lab.deep.inside import PATH, first_process
+from lab.deep.inside import NAMESPACES, PATH, first_process
 from lab.inventory import Inventory
 from lab.loopback.cleanup import descendants
 from lab.loopback.state import (
@@ -35,6 +36,7 @@ _COMMANDS = {
     "sudo": "sudo",
     "lynis": "lynis",
 }
+_TRY_TIMEOUT_S = 10.0
 
 
 def missing() -> str | None:
@@ -46,6 +48,15 @@ def missing() -> str | None:
         return (
             f"a deep lab's machines share this machine's programs; it lacks {', '.join(packages)}: "
             f"apt-get install --no-install-recommends {' '.join(packages)}"
+        )
+    trial = ["unshare", *NAMESPACES, "--fork", "true"]
+    tried = subprocess.run(
+        trial, capture_output=True, text=True, timeout=_TRY_TIMEOUT_S, check=False
+    )
+    if tried.returncode != 0:
+        return (
+            f"a deep lab makes machines of namespaces, which this machine refuses its root "
+            f"({tried.stderr.strip()}): run it outside a container, or in a privileged one"
         )
     return None
 
