@@ -32,7 +32,7 @@ SETTLE_S, LISTEN_S = 0.3, 0.5
 #: How long pictures are counted (s).
 WATCH_S = 1.5
 #: How long something is waited for that must be there at once, and a lost participant's end (s).
-PATIENCE_S, LONG_PATIENCE_S = 4.0, 20.0
+PATIENCE_S, LONG_PATIENCE_S = 4.0, 14.0
 
 
 @dataclass
