@@ -96,7 +96,7 @@ def judge_all(asked: Task, criteria: Sequence[Criterion]) -> list[Outcome]:
     """Judge each criterion, and write its result file where there is a run directory."""
     secrets.learn(asked.inventory)
     recorder = asked.recorder()
-    windows = _Windows()
+    windows = Windows()
     give_back = _write_results(asked, recorder)
     try:
         with Lab(asked.inventory) as lab:
@@ -162,7 +162,7 @@ def _draw(evidence: Evidence, result: LoadResult) -> None:
         evidence.attach("seconds.png", plots.series(result, "png"))
 
 
-class _Windows:
+class Windows:
     """Windows that serve several criteria: each is measured once, unless it was spoilt."""
 
     def __init__(self) -> None:
@@ -190,7 +190,7 @@ class _Shared:
 
 
 def _settle(
-    asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion, windows: _Windows
+    asked: Task, lab: Lab, recorder: Recorder, criterion: Criterion, windows: Windows
 ) -> Outcome:
     """One criterion from its preflight to its result file."""
     evidence = recorder.start(criterion)

@@ -18,9 +18,11 @@ from lab.errors import LabError
 from perf import run
 from perf.load import LoadPlan, LoadResult
 from perf.locust_engine import PERF, LocustEngine
+from perf.media_figures import MediaFigures
 from perf.study import Study
 from perf.use_cases import USE_CASES, NotKnown
 from tests.classroom_backend.running import Backend
+from tests.perf.windows import window
 
 PLAN = LoadPlan(
     users=4, window_s=1.5, warm_up_s=0.5, timeout_s=5, max_oversleep_us=1e6, profile="lecture"
@@ -105,22 +107,32 @@ def test_without_a_classroom_there_is_no_load(classroom: Backend, classroom_lab:
         lesson(classroom_lab, PLAN)
 
 
-def test_delays_that_nobody_can_know_are_not_judged(classroom_lab: Path) -> None:
-    found = lesson(classroom_lab, replace(PLAN, users=2, profile="gaming"))
-    media = replace(found.use_cases["gaming"], delay=type(found.latencies)())
-    unknown = replace(found, use_cases={"gaming": media})
+def test_delays_that_nobody_can_know_are_not_judged() -> None:
+    media = MediaFigures(students=2, expected=100, lost=1)
+    unknown = replace(window(1), media=media, use_cases={"gaming": media})
+    evidence = Evidence(load().criterion("SAAS-26"), "embedded")
     with pytest.raises(NotKnown, match="other numbers"):
-        run.judge(Evidence(load().criterion("SAAS-26"), "embedded"), USE_CASES["SAAS-26"],
-                  Replayed(unknown))  # fmt: skip
+        run.judge(evidence, USE_CASES["SAAS-26"], Replayed(unknown))
+
+
+@pytest.mark.parametrize(("valid", "measured"), [(True, 1), (False, 2)])
+def test_one_window_serves_all_use_cases_unless_it_was_spoilt(valid: bool, measured: int) -> None:
+    windows, engine = run.Windows(), Replayed(window(1, valid=valid))
+    for criterion in ("SAAS-21", "SAAS-26"):
+        scenario = USE_CASES[criterion]
+        windows.engine(scenario, engine).run(scenario.plans["embedded"])
+    assert engine.runs == measured
 
 
 class Replayed:
     """An engine that has measured already."""
 
     def __init__(self, result: LoadResult) -> None:
+        self.runs = 0
         self._result = result
 
     def run(self, _: LoadPlan) -> LoadResult:
+        self.runs += 1
         return self._result
 
 
