@@ -140,6 +140,10 @@ _OWN = {
         "another account than root has its id",
         Act(("/etc/passwd",), "echo 'toor:x:0:0::/root:/bin/sh' >>/etc/passwd"),
     ),
+    "os.stranger-account": (
+        "somebody whom the inventory does not know has an account",
+        Act(("/etc/passwd",), "echo 'intruder:x:1001:1001::/tmp:/bin/bash' >>/etc/passwd"),
+    ),
     "os.empty-password": (
         "an account of the host has an empty password",
         Act(("/etc/shadow",), "sed -i 's/^operator:[^:]*:/operator::/' /etc/shadow"),
@@ -169,11 +173,20 @@ _OWN = {
     ),
 }
 
+_SAME_MACHINE = "os.same-machine"
+
 #: Those that only a machine with a root of its own can have.
-FAULTS = tuple(Fault(name, _ROLES, words) for name, (words, _) in _OWN.items())
+FAULTS = (
+    *(Fault(name, _ROLES, words) for name, (words, _) in _OWN.items()),
+    Fault(_SAME_MACHINE, ("tars-master", *_ROLES), "two nodes are one machine, by its id"),
+)
 
 #: name → what is done to a machine.
-ACTS = _SHARED | {name: act for name, (_, act) in _OWN.items()}
+ACTS = {
+    **_SHARED,
+    **{name: act for name, (_, act) in _OWN.items()},
+    _SAME_MACHINE: Act(("/etc/machine-id",), "printf '%032d\\n' 1 >/etc/machine-id"),
+}
 
 # $1 is the fault's name, the others are the files that it touches.
 _KEEP = """

@@ -28,6 +28,18 @@ class Hosts(CriterionLibrary):
                     raise AssertionError(f"{account} is refused on {name}")
 
     @keyword
+    def these_roles_are_on_machines_of_their_own(self, *roles: str) -> None:
+        """Judged: no machine (by its id, machine-id(5)) carries two of the roles."""
+        with evidence().judge("each of the nodes is a machine of its own"):
+            carriers: dict[str, str] = {}
+            for role in roles:
+                for host in lab().with_role(role):
+                    machine = host.check(["cat", "/etc/machine-id"]).strip()
+                    other = carriers.setdefault(machine, role)
+                    if other != role:
+                        raise AssertionError(f"{other} and {role} are on the same machine")
+
+    @keyword
     def nobody_gets_in_as(self, user: str) -> None:
         """Judged: no account's key opens a host as ``user``."""
         with evidence().judge(f"nobody gets in as {user}"):

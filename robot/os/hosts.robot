@@ -10,6 +10,12 @@ Deployment Scripts Reach Every Host
     Given Every Host Answers
     Then Every Account's Key Opens Its Host
 
+The Nodes Are Dedicated
+    [Documentation]    Jenkins Master, Tars Master and Tars Agent are dedicated nodes.
+    [Tags]    OS-24
+    Given Every Host Answers
+    Then These Roles Are On Machines Of Their Own    jenkins-master    tars-master    tars-agent
+
 Root Is Refused
     [Documentation]    Nobody logs in to a host as root.
     [Tags]    OS-05

@@ -17,6 +17,9 @@ from lab.session import Lab
 from lab.task import Task
 
 GIB = 2**30
+#: Ids from this on are people's (UID_MIN of login.defs), but for nobody's.
+FIRST_PERSON = 1000
+NOBODY = "65534"
 #: What firmware, the kernel and a file system's own tables may take of a machine's size.
 USABLE = 0.9
 
@@ -224,6 +227,24 @@ def test_passwords_age(
 def accounts(host: Machine, file: str) -> list[list[str]]:
     """The fields of each account in ``/etc/passwd`` or ``/etc/shadow``."""
     return [line.split(":") for line in host.file(file).content_string.splitlines() if line]
+
+
+@pytest.mark.criterion("OS-25")
+def test_accounts_are_the_inventory_s(
+    machines: dict[str, Machine], lab: Lab, evidence: Evidence
+) -> None:
+    with evidence.judge("nobody has an account but those of the inventory"):
+        for name, host in machines.items():
+            known = {account.name for account in lab.inventory.hosts[name].accounts}
+            people = {user[0] for user in accounts(host, "/etc/passwd") if is_a_person(user)}
+            unknown = sorted(people - known)
+            assert not unknown, f"{', '.join(unknown)} on {name} is not of the inventory"
+
+
+def is_a_person(user: list[str]) -> bool:
+    """Whether an account is no service's: its id is not the system's, and it has a shell."""
+    system = int(user[2]) < FIRST_PERSON or user[2] == NOBODY
+    return not system and not user[6].endswith(("/nologin", "/false"))
 
 
 @pytest.mark.criterion("OS-20")
