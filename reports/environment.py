@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from reports.results import RunResults
+from reports.text import lab_words
 
 
 def environment(results: RunResults) -> dict[str, str]:
     """What the results depend on, in the order in which a person wants to read it."""
-    lab = f"{results.lab} (embedded lab)" if results.embedded else results.lab
+    lab = lab_words(results.lab, results.profile)
     return {
         "run": results.id,
         "blueprint": results.blueprint,

@@ -11,7 +11,7 @@ from reports.matrix import NOT_PLANNED, Matrix, Row
 from reports.page import Html, cell, html, link, listing, page, table, tag
 from reports.results import STATES
 from reports.table import aligned
-from reports.text import one_line
+from reports.text import lab_words, one_line
 
 SCHEMA = 1
 _TEXT_HEAD = ("criterion", "verdict", "evidence", "test", "requirement")
@@ -100,7 +100,7 @@ def _api_map(matrix: Matrix, directory: Path) -> list[Html]:
 
 def _title(matrix: Matrix) -> str:
     run = matrix.run
-    lab = f"{run.lab} (embedded lab)" if run.embedded else run.lab
+    lab = lab_words(run.lab, run.profile)
     return one_line(f"Traceability of {run.blueprint} on {lab}, run {run.id}")
 
 

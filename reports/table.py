@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reports.exit_codes import ExitCode, exit_code
 from reports.results import STATES, CriterionResult, RunResults, counts
-from reports.text import one_line
+from reports.text import lab_words, one_line
 
 _STYLES = {
     "PASS": "green",
@@ -83,7 +83,7 @@ def conclusion(results: RunResults) -> str:
 
 
 def _title(results: RunResults) -> str:
-    lab = f"{results.lab} (embedded lab)" if results.embedded else results.lab
+    lab = lab_words(results.lab, results.profile)
     return one_line(f"{results.blueprint} on {lab}, run {results.id}")
 
 

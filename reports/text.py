@@ -13,6 +13,13 @@ _UNFIT = re.compile(
 _ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)")
 
 
+def lab_words(lab: str, profile: str) -> str:
+    """A lab's name; of one that the suite made, what it is as well: every report must tell."""
+    if profile != "embedded":
+        return lab
+    return f"{lab} ({'deep' if lab == 'deep' else 'embedded'} lab)"
+
+
 def printable(text: str) -> str:
     """``text`` without escape sequences; other unfit characters become U+FFFD.
 

@@ -13,7 +13,7 @@ from reports.page import cell, listing, number, page, table, tag
 from reports.results import STATES
 from reports.runs import Brief
 from reports.table import aligned
-from reports.text import one_line
+from reports.text import lab_words, one_line
 from reports.trend import Course, History, Line, Trend
 
 SCHEMA = 1
@@ -126,7 +126,7 @@ def _newest(course: Course, many: int) -> Course:
 
 def _title(course: Course) -> str:
     lane = course.lane
-    lab = f"{lane.lab} (embedded lab)" if lane.profile == "embedded" else lane.lab
+    lab = lab_words(lane.lab, lane.profile)
     days = [f"{run.started:%Y-%m-%d}" for run in course.runs if run.started]
     when = f", {days[0]} to {days[-1]}" if days else ""
     return one_line(f"{lane.blueprint} on {lab}: {len(course.runs)} runs{when}")

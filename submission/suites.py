@@ -18,7 +18,7 @@ from robot.result import Result, TestCase, TestSuite
 from blueprints.checks import Check
 from blueprints.evidence import Measurement
 from reports.results import CriterionResult, RunResults
-from reports.text import one_line, printable
+from reports.text import lab_words, one_line, printable
 from submission.scans.outputs import Output
 
 #: What every test directory holds.
@@ -99,7 +99,7 @@ def write_suite(directory: Path, content: Suite, run: RunResults) -> None:
     root = TestSuite(name=test, source=PurePosixPath(layer, test))
     root.metadata[RUN] = run.id
     root.metadata["Blueprint"] = run.blueprint
-    root.metadata["Lab"] = f"{run.lab} (embedded lab)" if run.embedded else run.lab
+    root.metadata["Lab"] = lab_words(run.lab, run.profile)
     for deviation in run.deviations:
         root.metadata[f"Deviation from {deviation.name} {deviation.pinned}"] = deviation.instead
     suite = root.suites.create(name=layer, source=PurePosixPath(layer, test, f"{layer}.robot"))

@@ -23,7 +23,7 @@ from reports.as_json import as_json
 from reports.junit import junit_xml
 from reports.results import CriterionResult, RunResults, read_results
 from reports.table import plain, print_table
-from reports.text import one_line, printable
+from reports.text import lab_words, one_line, printable
 
 ANY_TEXT = st.text(max_size=60) | st.sampled_from(
     [
@@ -241,3 +241,15 @@ def test_json_has_counts_measurements_and_the_exit_code(run):
     assert read["layers"]["paas"]["PASS"] == 3
     assert read["criteria"][3]["measurements"][0]["value"] == pytest.approx(4100)
     assert read["ended"] == "2026-11-24T16:52:07.623000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("lab", "profile", "words"),
+    [
+        ("embedded", "embedded", "embedded (embedded lab)"),
+        ("deep", "embedded", "deep (deep lab)"),
+        ("inwinstack", "lab", "inwinstack"),
+    ],
+)
+def test_a_lab_that_the_suite_made_is_told_as_one(lab: str, profile: str, words: str):
+    assert lab_words(lab, profile) == words
