@@ -192,7 +192,9 @@ class _Meter:
             except LabError as error:
                 raise BenchFailed(f"{error}\n{getattr(error, 'evidence', '')}") from error
         self._windows.append(found)
-        say(f"… {found.summary()}{''.join(f'; spoilt: {why}' for why in found.spoilt_by)}")
+        against = [f"spoilt: {why}" for why in found.spoilt_by]
+        against += [f"{count} times: {why}" for why, count in found.failures.items()]
+        say("; ".join([f"… {found.summary()}", *against]))
         return found
 
     def _look(self, *, over: bool) -> bool:

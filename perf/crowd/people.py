@@ -30,6 +30,8 @@ _VERSION_2 = 0x80
 _MARKER = 0x80
 #: Seconds that the first packet of a stream is waited for, before its taker counts as there.
 FIRST_PACKET_S = 3.0
+#: Seconds that another candidate of the server may take after the one before.
+MORE_CANDIDATES_S = 0.2
 #: A sender that was kept from running sends what is due at once, but no more than this.
 _CATCH_UP_S = 0.2
 
@@ -219,12 +221,19 @@ class Student:
 
     async def _connect(self, link: Link, answer: str, endpoint: str, timeout: float) -> None:
         candidates: list[str] = []
-        if "a=candidate:" not in answer:  # Kurento tells them one by one
-            first = await self._conversation.expect(
-                IceCandidate, timeout=timeout, where=lambda c: c.endpoint_name == endpoint
-            )
-            candidates = [first.candidate]
-        await link.connect(answer, candidates)
+        while "a=candidate:" not in answer:  # Kurento tells them one by one
+            try:
+                found = await self._conversation.expect(
+                    IceCandidate,
+                    timeout=MORE_CANDIDATES_S if candidates else timeout,
+                    where=lambda c: c.endpoint_name == endpoint and c.candidate not in candidates,
+                )
+            except WaitTimeout:
+                if not candidates:
+                    raise
+                break
+            candidates.append(found.candidate)
+        await link.connect(answer, [text for text in candidates if text])
 
     async def leave(self, *, timeout: float) -> float:
         """Leave the room and end all media; the seconds until the server had let go."""
