@@ -52,7 +52,7 @@ class Size:
     ``start`` is the step that is tried first: upwards while nothing is lost, else downwards.
     """
 
-    audio: tuple[int, ...] = (300, 400, 500, 700)
+    audio: tuple[int, ...] = (300, 400, 500, 600)
     video: tuple[int, ...] = (180, 240, 300, 400)
     start: int = 2
     window_s: float = 30.0
@@ -60,7 +60,7 @@ class Size:
     ramp_s: float = 10.0
     cycles: int = 1000
     #: Students who come in a second when many are to be there.
-    a_second: float = 15.0
+    a_second: float = 12.0
 
 
 FULL = Size()

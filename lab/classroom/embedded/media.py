@@ -55,8 +55,8 @@ THIN_TICKS = 9_000
 LATE_S, UNEVEN_S = 0.2, 0.06
 #: A publisher is asked for a keyframe at most this often, in seconds, however many ask.
 KEYFRAME_INTERVAL_S = 0.3
-#: Ending a peer connection takes a round trip of DTLS at most.
-CLOSE_TIMEOUT_S = 5.0
+#: Ending a peer connection takes a round trip of DTLS at most; five hundred at once, some seconds.
+CLOSE_TIMEOUT_S = 30.0
 
 _SDP_PROBLEMS = (
     ValueError, LookupError, TypeError, AttributeError, AssertionError,
