@@ -172,7 +172,9 @@ def test_the_archived_bundle_is_signed(
     bundle.write_bytes(site.artifact(answered, "/bundle.zip"))
     done = pipeline("verify", str(bundle), "--key", str(site.file.parent / "signer.pem"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("PASSED: run jenkins-iec4-bluval-daily-master-")
+    # Signed and whole. Not met is what this lab cannot show: its hosts have no root of their own.
+    assert done.stdout.startswith("FAILED: run jenkins-iec4-bluval-daily-master-")
+    assert "every file is as it was signed" in done.stdout
 
 
 @pytest.mark.parametrize(
