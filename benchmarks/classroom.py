@@ -170,7 +170,7 @@ class _Meter:
             users=students,
             window_s=self._size.window_s,
             ramp_s=students / self._size.a_second,
-            warm_up_s=2.0,
+            warm_up_s=4.0,
             timeout_s=20.0,
             profile=use_case,
         )

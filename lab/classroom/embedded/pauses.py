@@ -10,9 +10,8 @@ import gc
 
 #: Endpoints that have ended since the last look, of which each leaves some 0.5 MB.
 LOOK_AFTER = 100
-#: Objects between two looks at the youngest, and such looks between two at the young.
-_YOUNG = (10_000, 10)
-#: Python's own full looks: none.
+#: Objects between two looks at the youngest: some ms. Python looks at no others by itself.
+_YOUNGEST = 10_000
 _NEVER = 1_000_000_000
 
 _ended = 0
@@ -22,7 +21,7 @@ def arrange() -> None:
     """From now on; what is there already stays to the end, and is never looked at."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_YOUNG, _NEVER)
+    gc.set_threshold(_YOUNGEST, _NEVER, _NEVER)
 
 
 def ended() -> None:
