@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from lab.inventory import Inventory
 from lab.payload import ROOT
 from lab.session import Lab
 from lab.wait import wait_for
+
+#: Directories that any root has at its top.
+USUAL = {"boot", "dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp"}
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +57,22 @@ def test_this_machine_s_secrets_and_checkouts_are_not_in_it(lab: Lab):
     listed = as_root(lab, "one", "ls -A /root /home /srv /opt").split()
     assert listed == ["/home:", "iec4", "operator", "/opt:", "/root:", "/srv:"]
     top = as_root(lab, "one", "ls /").split()
-    assert not {"work", "data", "etc2"} & set(top)
+    assert not {Path(ROOT).parts[1], "lost+found", "old_root"} & set(top) - USUAL
     there = as_root(lab, "one", "cat /etc/ssh/ssh_host_*key.pub 2>/dev/null; ls /etc/ssh").split()
     assert [name for name in there if name.startswith("ssh_host")] == ["ssh_host_ed25519_key"]
+
+
+def test_what_only_root_may_read_of_this_machine_s_etc_is_not_in_it(lab: Lab):
+    closed = [
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in Path("/etc").rglob("*")
+        if path.is_file() and path.stat().st_size and not path.stat().st_mode & stat.S_IROTH
+    ]
+    assert closed, "no secrets here to look for"
+
+    there = as_root(lab, "one", "find /etc -type f -exec sha256sum {} +")
+
+    assert not [digest for digest in closed if digest in there]
 
 
 def test_it_reaches_the_other_machine_and_no_network_beyond(lab: Lab, inventory: Inventory):
