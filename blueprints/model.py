@@ -109,8 +109,10 @@ class Criterion(Model):
     stands_on: tuple[str, ...] = ()
     #: The system whose life this criterion judges: it has no preflight of that system.
     liveness_of: str | None = None
+    #: A system that must be in the lab, and is not asked first: how one meets it is judged.
+    meets: str | None = None
     impact: Literal["none", "service", "host"] = "none"
-    #: Judged while nothing else is. Robot's tests run in one go and cannot say so, BluVal's can.
+    #: Judged while nothing else is.
     alone: bool = False
     #: metric → profile → limit
     thresholds: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -119,6 +121,12 @@ class Criterion(Model):
     fails_with: str = ".+"
     #: A test of BluVal's, run as upstream keeps it (see ``criteria import``).
     bluval: BluvalTest | None = None
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The systems that it judges or stands on."""
+        named = (*self.stands_on, self.liveness_of, self.meets)
+        return tuple(system for system in named if system is not None)
 
     def limit(self, metric: str, profile: str) -> Limit | None:
         text = self.thresholds.get(metric, {}).get(profile)
@@ -286,8 +294,9 @@ class _Check:
             self._known("capability", capability, CAPABILITIES, *at, "capabilities", j)
         for j, system in enumerate(criterion.stands_on):
             self._known("system", system, SYSTEMS, *at, "stands_on", j)
-        if criterion.liveness_of is not None:
-            self._known("system", criterion.liveness_of, SYSTEMS, *at, "liveness_of")
+        for key in ("liveness_of", "meets"):
+            if (system := getattr(criterion, key)) is not None:
+                self._known("system", system, SYSTEMS, *at, key)
         if criterion.fault is not None:
             self._known("fault", criterion.fault, content.faults, *at, "fault")
         for metric, profiles in criterion.thresholds.items():

@@ -82,8 +82,7 @@ class Task:
             system
             for criterion in self.blueprint.criteria
             if self.wants(criterion)
-            for system in (*criterion.stands_on, criterion.liveness_of)
-            if system is not None
+            for system in criterion.systems
         }
 
     def recorder(self) -> Recorder:
@@ -93,7 +92,7 @@ class Task:
     def skip_reason(self, criterion: Criterion) -> str | None:
         """Why ``criterion`` cannot be judged on this lab; None when it can. The one place."""
         inventory = self.inventory
-        for system in (*criterion.stands_on, *filter(None, [criterion.liveness_of])):
+        for system in criterion.systems:
             if system not in inventory.systems:
                 return f"the lab has no {system}"
         able = set(inventory.capabilities)
@@ -120,7 +119,7 @@ class Task:
     def preflight(self, criterion: Criterion, lab: Lab) -> None:
         """Check what ``criterion`` stands on; raises a `LabError` that begins "blocked by"."""
         blocked = self._failed_deployments()
-        for system in (*criterion.stands_on, *filter(None, [criterion.liveness_of])):
+        for system in criterion.systems:
             if reason := blocked.get(system):
                 raise SystemDown(f"blocked by the deployment of {system}", found=reason)
         for system in criterion.stands_on:
