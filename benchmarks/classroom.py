@@ -30,7 +30,7 @@ from perf.profiles import STUDENT, profile
 
 AUDIO, AUDIO_AND_VIDEO = "talk", "lecture"
 #: Seconds from the beginning in which a spoilt window with losses is measured again.
-AGAIN_S = 300.0
+AGAIN_S = 180.0
 #: Seconds that descriptors and threads are given to be back, and the crowd for an order.
 BACK_S = 20.0
 _PATIENCE_S = 30.0
