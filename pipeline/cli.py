@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from blueprints.errors import ConfigError, nearest
+from lab.interruption import interruptible
 from pipeline import jobs_cli, lab_cli, load_cli, release_cli, report_cli, tars_cli
 from pipeline.options import (
     DEFAULT_BLUEPRINT,
@@ -61,7 +62,8 @@ def main(arguments: list[str]) -> int:
     from typer.exceptions import Exit, TyperException
 
     try:
-        result = app(arguments, prog_name="./iec4", standalone_mode=False)
+        with interruptible():
+            result = app(arguments, prog_name="./iec4", standalone_mode=False)
     except Exit as ended:
         return ended.exit_code
     except (TyperException, ConfigError) as error:

@@ -12,7 +12,6 @@ from blueprints.errors import ConfigError
 from blueprints.words import SYSTEMS
 from lab import inventory as inventories
 from lab import secrets
-from lab.interruption import interruptible
 from lab.inventory import Inventory
 from lab.session import Lab
 from lab.task import Task, running_lab
@@ -94,7 +93,6 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
     )
     try:
         with (
-            interruptible(),
             Lab(inventory, overflow=directory.logs / "overflow") as opened,
             story.leased(opened, directory),
         ):

@@ -6,7 +6,6 @@ import sys
 
 from blueprints.errors import ConfigError
 from lab import secrets
-from lab.interruption import interruptible
 from lab.jenkins.access import Access, job_path
 from lab.jenkins.client import Client
 from lab.jenkins.following import Build, Cancelled, Follower
@@ -65,15 +64,14 @@ def trigger(
         return 0
     follower = Follower(client, log=show, notice=tell, timeout=timeout)
     following = _Following(follower, job)
-    with interruptible():
-        try:
-            following.asked = ask(client, request)
-            tell(_asked(following.asked))
-            return following.to_the_end() if wait else 0
-        except KeyboardInterrupt:
-            if stop_on_interrupt and following.asked is None:
-                following.asked = _in_flight(client, request)
-            return following.interrupted(stop=stop_on_interrupt)
+    try:
+        following.asked = ask(client, request)
+        tell(_asked(following.asked))
+        return following.to_the_end() if wait else 0
+    except KeyboardInterrupt:
+        if stop_on_interrupt and following.asked is None:
+            following.asked = _in_flight(client, request)
+        return following.interrupted(stop=stop_on_interrupt)
 
 
 def watch(
@@ -86,11 +84,10 @@ def watch(
     follower = Follower(client, log=show, notice=tell, timeout=timeout)
     following = _Following(follower, job)
     following.asked = Asked(job, number=number)
-    with interruptible():
-        try:
-            return following.to_the_end()
-        except KeyboardInterrupt:
-            return following.interrupted(stop=stop_on_interrupt)
+    try:
+        return following.to_the_end()
+    except KeyboardInterrupt:
+        return following.interrupted(stop=stop_on_interrupt)
 
 
 class _Following:

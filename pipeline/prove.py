@@ -16,7 +16,6 @@ from blueprints.model import Blueprint, Criterion
 from lab import faults, secrets
 from lab import inventory as inventories
 from lab.errors import LabError
-from lab.interruption import interruptible
 from lab.inventory import Inventory
 from lab.session import Lab
 from lab.task import Task
@@ -89,7 +88,7 @@ def _on_a_lab(
         lab=template.name, blueprint=str(blueprint.file), only=tuple(c.id for c in wanted)
     )
     directory = story.new_run(request, blueprint, template, request.select(blueprint))
-    with interruptible(), story.lab_for(template, directory, progress) as inventory:
+    with story.lab_for(template, directory, progress) as inventory:
         secrets.learn(inventory)
         systems = Task(inventory, blueprint, only=frozenset(c.id for c in wanted)).systems()
         with Lab(inventory) as lab:

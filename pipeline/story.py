@@ -18,7 +18,6 @@ from blueprints.model import Blueprint, Criterion, Maturity
 from lab import inventory as inventories
 from lab import secrets
 from lab.errors import LabError, LeaseHeld
-from lab.interruption import interruptible
 from lab.inventory import Inventory
 from lab.session import Lab
 from lab.task import Task
@@ -73,7 +72,7 @@ def _work(
     progress: Progress,
 ) -> tuple[RunDirectory, int]:
     try:
-        with interruptible(), lab_for(template, directory, progress) as inventory:
+        with lab_for(template, directory, progress) as inventory:
             judge(directory, inventory, blueprint, request, progress)
     except KeyboardInterrupt:
         directory.state.interrupted = True

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from blueprints.evidence import Verdict
 from reports.exit_codes import ExitCode, exit_code
 from reports.results import STATES, CriterionResult, RunResults, counts
 from reports.text import lab_words, one_line
@@ -79,7 +80,11 @@ def print_table(results: RunResults, stream: TextIO | None = None) -> None:
 def conclusion(results: RunResults) -> str:
     """The run in one sentence."""
     code = exit_code(results)
-    return f"{_CONCLUSIONS[code]} Exit code {code.value} (maturity: {results.maturity})."
+    said = _CONCLUSIONS[code]
+    skipped = sum(c.mandatory and c.verdict is Verdict.SKIP for c in results.criteria)
+    if code is ExitCode.OK and skipped:
+        said = f"Every mandatory criterion that this lab can show is met; {skipped} it cannot show."
+    return f"{said} Exit code {code.value} (maturity: {results.maturity})."
 
 
 def _title(results: RunResults) -> str:

@@ -222,6 +222,13 @@ def test_anything_else_than_a_terminal_gets_plain_text_and_the_places(run):
     assert "took 1 min 7.5 s" in text
 
 
+def test_what_a_lab_cannot_show_is_not_called_met(run):
+    run.pass_all("OS-01")
+    run.result("OS-01", Verdict.SKIP, reason="capability missing: own-root")
+    text = plain(read_results(run.path))
+    assert "that this lab can show is met; 1 it cannot show. Exit code 0" in text
+
+
 @given(ANY_TEXT)
 def test_json_is_one_document_whatever_the_text(reason):
     with tempfile.TemporaryFile("w", encoding="ascii") as file:
