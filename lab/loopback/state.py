@@ -239,7 +239,8 @@ def _lock(state: Path) -> int | None:
 
 def _claim(state: Path) -> int:
     """Make the state directory ours; returns the descriptor that holds its lock."""
-    if state.is_dir() and any(state.iterdir()) and not (state / _ID).exists():
+    others = state.is_dir() and any(entry.name != _LOCK for entry in state.iterdir())
+    if others and not (state / _ID).exists():  # a lock alone: a lab is just being made there
         raise ConfigError(f"{state} is not empty, and not the state of a lab")
     _sweep_one(state)
     state.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +20,11 @@ from tests.classroom_backend.stage import SPEED, Stage
 PLAYED = sequences.WEBHOOKS
 
 
-@pytest.fixture(scope="module")
-def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backend, str]]:
-    home = tmp_path_factory.mktemp("telling-host")
+@pytest.fixture
+def telling(tmp_path: Path) -> Iterator[tuple[Backend, str]]:
+    """A backend for each: one that has lost events before tells of the next ones more seldom."""
     grace = f"{1.02 * RECONNECTION_GRACE_S / SPEED}"
-    with telling_backend(home, "--reconnection-s", grace) as found:
+    with telling_backend(tmp_path, "--reconnection-s", grace) as found:
         yield found
 
 

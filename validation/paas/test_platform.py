@@ -103,6 +103,7 @@ def test_a_package_of_another_architecture_is_refused(trial: Trial, evidence: Ev
         assert trial.identity().version == before.version, "the old package does not run any more"
 
 
+@pytest.mark.long
 @pytest.mark.criterion("PAAS-61")
 def test_a_server_that_keeps_dying_is_given_up(lab: Lab, trial: Trial, evidence: Evidence) -> None:
     alive = trial.run()
