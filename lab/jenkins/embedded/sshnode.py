@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import shlex
+import shutil
 import tarfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -204,6 +205,18 @@ async def _end(process: asyncssh.SSHClientProcess[bytes], write: Write) -> None:
 
 
 def _unpack(packed: bytes, target: Path) -> None:
+    """Files of an archive, below ``target`` only; tarfile has filters from Python 3.11.4 on."""
     target.mkdir(parents=True, exist_ok=True)
+    below = target.resolve()
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(target, filter="data")
+        for member in tar:
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is None:
+                continue
+            place = (below / member.name).resolve()
+            if not place.is_relative_to(below):
+                raise ValueError(f"{member.name!r} leads out of the archive")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with content, place.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            place.chmod(0o600 | member.mode & 0o755)
