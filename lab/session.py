@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from blueprints.errors import ConfigError, nearest
 from lab import secrets
+from lab.closing import Closing
 from lab.host.base import Host
 from lab.inventory import Inventory
 
 
-class Lab:
+class Lab(Closing):
     """Hosts by name, endpoints by system. Connections open on first use, and stay open.
 
     ``overflow``: the directory for command output that is too large to keep in memory.
@@ -75,9 +76,3 @@ class Lab:
             for host in self._hosts.values():
                 host.close()
             self._hosts.clear()
-
-    def __enter__(self) -> Lab:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -17,7 +17,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
 from lab.classroom.client import Participant
@@ -32,6 +31,7 @@ from lab.classroom.messages import (
     RemoteParticipant,
 )
 from lab.classroom.token import Token
+from lab.closing import Closing
 from lab.errors import LabError, WaitTimeout
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ FOLLOWS_S = 3.0
 _GRACE_S = 5.0
 
 
-class ClassroomLoop:
+class ClassroomLoop(Closing):
     """An event loop in a thread of its own, and the participants that live on it."""
 
     def __init__(self) -> None:
@@ -110,17 +110,6 @@ class ClassroomLoop:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-
-    def __enter__(self) -> ClassroomLoop:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Attendee:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 from lab.classroom.attendee import Attendee, ClassroomLoop
@@ -13,10 +12,11 @@ from lab.classroom.probe import SYSTEM, api
 from lab.classroom.raw_socket import RawSocket
 from lab.classroom.tls import trust
 from lab.classroom.token import Role, Token
+from lab.closing import Closing
 from lab.session import Lab
 
 
-class Lesson:
+class Lesson(Closing):
     """A new session. Use as a context manager, or `close` it: everybody leaves, it ends.
 
     Raises what the REST client raises when the session cannot be made.
@@ -65,14 +65,3 @@ class Lesson:
             with suppress(RestRefused):  # it ends with the last who leaves
                 self.api.close_session(session)
         self.api.close()
-
-    def __enter__(self) -> Lesson:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()

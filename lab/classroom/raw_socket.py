@@ -11,8 +11,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.datastructures import Headers
@@ -21,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from lab.classroom.endpoint import WEBSOCKET_LOG
 from lab.classroom.signalling_client import Answer, Call, Refusal, SignallingClientCore
 from lab.classroom.token import Token
+from lab.closing import Closing
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 TIMEOUT_S = 10.0
 
 
-class RawSocket:
+class RawSocket(Closing):
     """Open at ``url`` (``wss://HOST:PORT/PATH``); use as a context manager, or `close` it.
 
     ``options`` are websockets' own; raises its `InvalidStatus` when the server refuses, and its
@@ -130,14 +130,3 @@ class RawSocket:
                 return await work
 
         return self._loop.run_until_complete(bounded())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -35,6 +34,7 @@ from lab.classroom.resources import (
 from lab.classroom.tls import trust
 from lab.classroom.token import KurentoOptions, Role, Token, without_tokens
 from lab.classroom.wire import Malformed, read, write
+from lab.closing import Closing
 from lab.errors import SystemDown
 
 #: The HTTP Basic user; the password is OPENVIDU_SECRET.
@@ -54,7 +54,7 @@ class Answer:
     text: str = field(repr=False)
 
 
-class ClassroomApi:
+class ClassroomApi(Closing):
     """The REST interface at ``url`` (``https://HOST:PORT``).
 
     ``secret`` None sends no credentials. ``ca`` vouches for the server (None: the machine's
@@ -342,17 +342,6 @@ class ClassroomApi:
 
     def close(self) -> None:
         self._http.close()
-
-    def __enter__(self) -> ClassroomApi:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _where(answer: httpx.Response) -> str:

@@ -10,7 +10,6 @@ import ssl
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -29,10 +28,11 @@ from lab.classroom.signalling import PING_INTERVAL_MS
 from lab.classroom.signalling_client import Answer, Call, Refusal, SignallingClientCore
 from lab.classroom.tls import trust_in_threads
 from lab.classroom.token import Token, without_tokens
+from lab.closing import Closing
 from lab.errors import WaitTimeout
 
 
-class SilentParticipant:
+class SilentParticipant(Closing):
     """Joins a session and stays, without media. Made by `join`; use as a context manager.
 
     Stay only as long as it is called: it pings when `stay` is called, not by itself.
@@ -181,14 +181,3 @@ class SilentParticipant:
         except ConnectionClosed as closed:
             raise disconnected("the signalling has ended", closed) from None
         return self._core.receive(text)
-
-    def __enter__(self) -> SilentParticipant:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()

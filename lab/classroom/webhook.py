@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from urllib.parse import urlsplit
 
 from lab.classroom.probe import SYSTEM, api
 from lab.classroom.records import Record, read_webhook
 from lab.classroom.wire import Malformed
+from lab.closing import Closing
 from lab.errors import LabError
 from lab.session import Lab
 from lab.wait import wait_for
@@ -39,7 +39,7 @@ class Delivery:
     at: float
 
 
-class WebhookReceiver:
+class WebhookReceiver(Closing):
     """Listens at ``url`` (``http://ADDRESS:PORT/PATH``) until it is closed; a context manager.
 
     Only one can listen at an address: the next waits for it. ``answer`` is the HTTP status that
@@ -138,17 +138,6 @@ class WebhookReceiver:
                 """The deliveries tell what came."""
 
         return Handler
-
-    def __enter__(self) -> WebhookReceiver:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def receiver(lab: Lab, *, answer: int = 200) -> WebhookReceiver:

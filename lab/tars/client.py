@@ -9,11 +9,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import NamedTuple, Protocol, TypeVar
 
 from tarsio import Struct
 
+from lab.closing import Closing
 from lab.tars.body import Empty, Function
 from lab.tars.connection import Answered, Connection, Sent
 from lab.tars.encodings import decode_results, encode_arguments
@@ -59,7 +59,7 @@ class Caller(Protocol):
         """Call and wait for the answer's body."""
 
 
-class TarsClient:
+class TarsClient(Closing):
     """A client of one endpoint: connects when first needed, and again when it was cut off.
 
     ``timeout`` is in seconds, for connecting and for each call that names none; it also
@@ -197,17 +197,6 @@ class TarsClient:
     def close(self) -> None:
         """End the connection; what is under way raises `ConnectionLost`, the next call connects."""
         self._lose(ConnectionLost(f"the connection to {self.address} was closed"))
-
-    def __enter__(self) -> TarsClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _lose(self, reason: ConnectionLost) -> None:
         if self._socket is not None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import TypeVar
 
+from lab.closing import Closing
 from lab.errors import WaitTimeout
 from lab.tars.client import DEFAULT_TIMEOUT_S, TarsClient
 from lab.tars.errors import (
@@ -33,7 +33,7 @@ from lab.wait import wait_for
 T = TypeVar("T")
 
 
-class Communicator:
+class Communicator(Closing):
     """A `Caller` of any object, one connection an endpoint.
 
     ``registry`` is where QueryObj listens; None: only objects with endpoints can be called.
@@ -110,17 +110,6 @@ class Communicator:
             client.close()
         self._clients.clear()
         self._asked.clear()
-
-    def __enter__(self) -> Communicator:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _at_one_endpoint(
         self, route: Route, deadline: float, key: int | None, act: Callable[[TarsClient], T]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
+from lab.closing import Closing
 from lab.errors import LabError
 from lab.session import Lab
 from lab.tars.client import TarsClient
@@ -25,7 +25,7 @@ from lab.wait import wait_for
 FOLLOWS_S = 20.0
 
 
-class Trial:
+class Trial(Closing):
     """An application of its own, and a test servant in it on the first tars-agent.
 
     ``program`` is the servant: `ECHO`, the official library's, or `PROBE`, our own. ``limits``
@@ -142,14 +142,3 @@ class Trial:
                     self.web.undeploy(server.id)
             with suppress(LabError):
                 self.web.delete_application(self.f_id)
-
-    def __enter__(self) -> Trial:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()

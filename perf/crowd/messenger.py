@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
+from lab.closing import Closing
 from lab.errors import LabError, WaitTimeout
 
 #: Seconds that a worker gets to end when its socket has.
@@ -24,7 +24,7 @@ class CrowdFailed(LabError):
     """What the classroom did wrong, as a student met it; or the crowd's own end."""
 
 
-class Messenger:
+class Messenger(Closing):
     """A crowd's process. Use as a context manager: it ends with everybody in it."""
 
     def __init__(self) -> None:
@@ -96,17 +96,6 @@ class Messenger:
             self._process.wait()
         self._reader.join(END_S)
         self._socket.close()
-
-    def __enter__(self) -> Messenger:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _Answer:

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from lab.classroom.records import Record, read_cdr_line
 from lab.classroom.webhook import WebhookReceiver
+from lab.closing import Closing
 from lab.wait import wait_for
 from tests.classroom_backend.running import ADDRESS, Backend, running_backend
 
@@ -41,7 +41,7 @@ def cdr_lines(backend: Backend, session: str) -> list[str]:
     return [line for line in lines if read_cdr_line(line).session_id == session]
 
 
-class Endpoint:
+class Endpoint(Closing):
     """Listens at ``url``. ``answer`` is the status that each event gets."""
 
     def __init__(self, backend: Backend, url: str, *, answer: int = 200) -> None:
@@ -91,14 +91,3 @@ class Endpoint:
         if self._receiver is not None:
             self._receiver.close()
             self._receiver = None
-
-    def __enter__(self) -> Endpoint:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
 
+from lab.closing import Closing
 from lab.errors import SystemDown
 from lab.secrets import MASK, redactor
 from lab.tars.web.answers import WebRefused
@@ -54,7 +54,7 @@ class Origin:
     forwarded_for: str | None = None
 
 
-class Calls:
+class Calls(Closing):
     """TarsWeb at ``url`` (``http(s)://HOST:PORT``).
 
     ``ticket`` is a token of TarsWeb, not needed from its own machine; it is redacted from now
@@ -95,17 +95,6 @@ class Calls:
 
     def close(self) -> None:
         self._client.close()
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def under(self, prefix: str) -> Calls:
         """The same client for another prefix; it shares the connections."""
