@@ -9,14 +9,11 @@ its own, staff included.
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, ClassVar
 
 import gevent
@@ -300,15 +297,12 @@ class LessonLoad(LocustLoad):
         media = MediaFigures.of(use_cases.values())
         media.leave = self._leaves
         crowds = GeneratorHealth(**self._watched["health"])
-        names = ("locust", "gevent", "aiortc", "websockets", "numpy")
         return LoadResult(
             plan=self.plan,
-            conditions=Conditions(
-                cores=len(os.sched_getaffinity(0)),
-                machine=platform.machine(),
+            conditions=Conditions.here(
+                ("locust", "gevent", "aiortc", "websockets", "numpy"),
                 body_bytes=0,
                 connections=self._came,
-                versions={"python": platform.python_version(), **{n: version(n) for n in names}},
             ),
             window_s=float(self._watched["window_s"]),
             latencies=self._joins,

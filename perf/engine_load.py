@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -101,7 +101,12 @@ class EngineLoad(LocustLoad):
 class _EngineProcess:
     """``python -m perf.engines`` with one order, and what it tells."""
 
-    def __init__(self, plan: LoadPlan, addresses: Sequence[Address], add_second: Any) -> None:
+    def __init__(
+        self,
+        plan: LoadPlan,
+        addresses: Sequence[Address],
+        add_second: Callable[[EndedSecond], None],
+    ) -> None:
         self.found: LoadResult | str = "the engine ended without a result"
         self.ended = Event()
         self.was_stopped = False

@@ -7,13 +7,10 @@ under the engine, which hands over a plan, and by itself: ``locust -f perf/rpc.p
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import time
 from abc import abstractmethod
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, ClassVar
 
 import gevent
@@ -170,15 +167,12 @@ class Load(LocustLoad):
         self._defect = self._defect or f"{type(exception).__name__}: {exception}"
 
     def _result(self, health: GeneratorHealth) -> LoadResult:
-        names = ("locust", "gevent", "numpy", *self._user.distributions)
         return LoadResult(
             plan=self.plan,
-            conditions=Conditions(
-                cores=len(os.sched_getaffinity(0)),
-                machine=platform.machine(),
+            conditions=Conditions.here(
+                ("locust", "gevent", "numpy", *self._user.distributions),
                 body_bytes=self._user.body_bytes,
                 connections=self._paces,
-                versions={"python": platform.python_version(), **{n: version(n) for n in names}},
             ),
             window_s=self.observer.window_s,
             latencies=self.observer.latencies,

@@ -6,7 +6,11 @@ Locust users, and engines for more calls than one process of Locust can make.
 
 from __future__ import annotations
 
+import os
+import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -75,6 +79,23 @@ class Conditions:
     no_delay: bool | None = None
     requests_per_write: float | None = None
     replies_per_read: float | None = None
+
+    @classmethod
+    def here(
+        cls, distributions: Iterable[str], *, body_bytes: int, connections: int, **more: Any
+    ) -> Conditions:
+        """Those of this process, whose parts are Python and the installed ``distributions``."""
+        return cls(
+            cores=len(os.sched_getaffinity(0)),
+            machine=platform.machine(),
+            body_bytes=body_bytes,
+            connections=connections,
+            versions={
+                "python": platform.python_version(),
+                **{n: version(n) for n in distributions},
+            },
+            **more,
+        )
 
 
 @dataclass(frozen=True)

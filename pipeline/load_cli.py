@@ -9,6 +9,12 @@ import typer
 
 from pipeline.options import Json, Lab, Quiet
 
+Repeat = Annotated[int, typer.Option(min=1, max=50, help="Windows.")]
+Baseline = Annotated[
+    Path | None, typer.Option(help="An earlier study (its directory or study.json).")
+]
+Out = Annotated[Path | None, typer.Option(help="Where the study goes; else results/load-TIME.")]
+
 app = typer.Typer(no_args_is_help=True, help="Load studies: repeated windows, knee, comparison.")
 
 
@@ -33,7 +39,7 @@ def rpc(
     window: Annotated[int, typer.Option(min=1, help="windowed: requests in flight on each.")] = 64,
     rate: Annotated[float, typer.Option(min=0.1, help="open, users: calls/s in all.")] = 1000.0,
     seconds: Annotated[float, typer.Option(min=0.5, max=600, help="The length of a window.")] = 5.0,
-    repeat: Annotated[int, typer.Option(min=1, max=50, help="Windows.")] = 3,
+    repeat: Repeat = 3,
     slo: Annotated[
         list[str] | None, typer.Option(help="What must be kept, like 'p99 <= 5000 us'; again.")
     ] = None,
@@ -53,12 +59,8 @@ def rpc(
     max_late: Annotated[
         float, typer.Option(help="How late the generator may wake, us (p99); else it spoils.")
     ] = 10_000.0,
-    baseline: Annotated[
-        Path | None, typer.Option(help="An earlier study (its directory or study.json).")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the study goes; else results/load-TIME.")
-    ] = None,
+    baseline: Baseline = None,
+    out: Out = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -67,10 +69,10 @@ def rpc(
     Exit code: 0 kept, 1 an objective was missed or a figure got worse than the baseline, 3 no
     window was valid. Example: ./iec4 load rpc --knee 1000:50000 --slo 'p99 <= 5000 us'
     """
-    from pipeline import loading
+    from pipeline import loading_rpc
 
-    return loading.rpc(
-        loading.Asked(
+    return loading_rpc.rpc(
+        loading_rpc.Asked(
             lab=lab,
             registry=registry,
             engine=engine,
@@ -105,7 +107,7 @@ def classroom(
     seconds: Annotated[
         float, typer.Option(min=0.5, max=3600, help="The length of a window.")
     ] = 10.0,
-    repeat: Annotated[int, typer.Option(min=1, max=50, help="Windows.")] = 3,
+    repeat: Repeat = 3,
     processes: Annotated[
         int, typer.Option(min=1, max=16, help="Locust's workers, each with its own classrooms.")
     ] = 1,
@@ -125,12 +127,8 @@ def classroom(
     timeout: Annotated[
         float, typer.Option(min=1, max=60, help="What one step of a student may take, s.")
     ] = 10.0,
-    baseline: Annotated[
-        Path | None, typer.Option(help="An earlier study (its directory or study.json).")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the study goes; else results/load-TIME.")
-    ] = None,
+    baseline: Baseline = None,
+    out: Out = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import secrets
 from lab.inventory import load as load_inventory
 from lab.task import running_lab
-from perf.knee import search
-from perf.load import LoadPlan, LoadResult
+from perf.load import LoadPlan
 from perf.locust_engine import PERF, LocustEngine
 from perf.profiles import profile
-from perf.study import CLASSROOM_UNITS, Objective, Study, missed
-from pipeline.loading import conclude, read_baseline
+from perf.study import CLASSROOM_UNITS, Objective
+from pipeline.loading import Measuring, conclude, read_baseline
 
 #: Steps of a capacity search on both sides of the knee lie so close together.
 PRECISION = 0.1
@@ -80,38 +76,18 @@ def classroom(
     objectives, between = asked.objectives, asked.range
     inventory = load_inventory(asked.lab or running_lab())
     secrets.learn(inventory)
-    tell: Callable[[str], None] = (lambda _: None) if quiet or as_json else _tell
     engine = LocustEngine(
         PERF / "classroom.py", host=str(inventory.file), processes=asked.processes
     )
-    windows: list[LoadResult] = []
-
-    def measure(students: float) -> LoadResult:
-        windows.append(engine.run(asked.plan(round(students))))
-        found = windows[-1]
-        tell(found.summary() + "".join(f"; spoilt: {why}" for why in found.spoilt_by))
-        return found
-
-    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    knee = None
-    if between is None:
-        for _ in range(asked.repeat):
-            measure(asked.students)
+    measuring = Measuring(engine, objectives, quiet=quiet or as_json)
+    if between is not None:
+        measuring.search(lambda students: asked.plan(round(students)), between, precision=PRECISION)
     else:
-        knee = search(
-            measure,
-            lambda window: missed(objectives, window),
-            lowest=between[0],
-            highest=between[1],
-            precision=PRECISION,
-        )
-    study = Study(
-        load=f"{asked.profile}: {profile(asked.profile).title}",
-        started=started,
-        objectives=objectives,
-        windows=tuple(windows),
-        knee=knee,
-        notes={
+        for _ in range(asked.repeat):
+            measuring.measure(asked.plan(asked.students))
+    study = measuring.study(
+        f"{asked.profile}: {profile(asked.profile).title}",
+        {
             "lab": inventory.name,
             "students come in": f"{asked.ramp:g} s ({asked.students} of them)",
             "students": "header-only; one who decrypts and one who decodes observe, and "
@@ -119,7 +95,3 @@ def classroom(
         },
     )
     return conclude(study, before, inventory.profile, out=out, as_json=as_json)
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")

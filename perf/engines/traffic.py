@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
-import platform
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from types import TracebackType
 
 import numpy as np
@@ -197,15 +194,12 @@ class Traffic:
             sum(getattr(connection, name) for connection in self.connections)
             for name in ("sent", "writes", "reads")
         )
-        names = ("numpy", "tarsio")
         return LoadResult(
             plan=self._plan,
-            conditions=Conditions(
-                cores=len(os.sched_getaffinity(0)),
-                machine=platform.machine(),
+            conditions=Conditions.here(
+                ("numpy", "tarsio"),
                 body_bytes=len(self._call.body),
                 connections=len(self.connections),
-                versions={"python": platform.python_version(), **{n: version(n) for n in names}},
                 no_delay=self._plan.no_delay,
                 requests_per_write=sent / writes if writes else None,
                 replies_per_read=sent / reads if reads else None,
