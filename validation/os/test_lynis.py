@@ -21,8 +21,7 @@ from lab.task import Task
 
 #: An audit takes 40 s where two cores are shared by three hosts.
 TIMEOUT_S = 300.0
-# One audit serves all of these, so one worker judges them.
-pytestmark = [pytest.mark.xdist_group("lynis"), pytest.mark.timeout(TIMEOUT_S + 60)]
+pytestmark = pytest.mark.timeout(TIMEOUT_S + 60)
 
 #: Where the gate looks for the logs in a run directory.
 LOGS = Path("bluval/os/lynis")
