@@ -26,7 +26,11 @@ ROLES = {
 CAPABILITIES = {
     "own-root": "the host's root account and file system are its own",
     "own-kernel": "the host's kernel is its own",
+    "cluster": "a Kubernetes with Calico answers, and pods run in its networks",
+    "kubelet": "pods are containers, run by a kubelet",
+    "service-proxy": "a service's address leads to its pods",
     "cluster-dns": "names of services resolve inside the cluster",
+    "second-interface": "a pod can have a second network interface",
     "browser": "a Chromium can be started",
     "webhook": "the classroom posts its events to the suite's machine",
     "kvm": "hardware virtual machines can be started",

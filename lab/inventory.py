@@ -100,12 +100,17 @@ class SystemEntry(Model):
 
 
 class Inventory(Model):
-    """A lab. ``profile`` picks the thresholds and pins that hold on it."""
+    """A lab. ``profile`` picks the thresholds and pins that hold on it.
+
+    ``lacks``: of what a lab of its kind can have, the capabilities and systems that this one has
+    not, each with the reason; what needs them is skipped with these words.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     kind: Literal["embedded", "deep", "real"]
     profile: Literal["embedded", "lab"]
     capabilities: tuple[str, ...] = ()
+    lacks: dict[str, str] = Field(default_factory=dict)
     hosts: dict[str, HostEntry]
     systems: dict[str, SystemEntry] = Field(default_factory=dict)
     #: The state directory of a lab that the suite made; None for any other.
@@ -244,6 +249,8 @@ def _check_names(document: Document, inventory: Inventory) -> None:
 
     for i, capability in enumerate(inventory.capabilities):
         check("capability", capability, CAPABILITIES, "capabilities", i)
+    for lacking in inventory.lacks:
+        check("capability or system", lacking, CAPABILITIES | SYSTEMS, "lacks", lacking)
     for name, host in inventory.hosts.items():
         for i, role in enumerate(host.roles):
             check("role", role, ROLES, "hosts", name, "roles", i)

@@ -94,7 +94,7 @@ class Task:
         inventory = self.inventory
         for system in criterion.systems:
             if system not in inventory.systems:
-                return f"the lab has no {system}"
+                return _lacking(f"the lab has no {system}", inventory.lacks.get(system))
         able = set(inventory.capabilities)
         for role in criterion.roles:
             hosts = inventory.with_role(role)
@@ -111,7 +111,8 @@ class Task:
             able.add("webhook")
         for capability in criterion.capabilities:
             if capability not in able:
-                return f"capability missing: {capability}"
+                reason = inventory.lacks.get(capability)
+                return _lacking(f"capability missing: {capability}", reason)
         if criterion.impact != "none" and inventory.state is None and not self.disruptive:
             return f"has an impact on the {criterion.impact}: needs --disruptive on this lab"
         return None
@@ -144,6 +145,10 @@ def _blocked_unless(probe: Callable[[], object], name: str) -> None:
         probe()
     except LabError as error:
         raise SystemDown(f"blocked by {name}", found=str(error), evidence=error.evidence) from error
+
+
+def _lacking(words: str, reason: str | None) -> str:
+    return f"{words}: {reason}" if reason else words
 
 
 def _probe_tars(lab: Lab) -> None:
