@@ -250,7 +250,7 @@ def _check_names(document: Document, inventory: Inventory) -> None:
     for i, capability in enumerate(inventory.capabilities):
         check("capability", capability, CAPABILITIES, "capabilities", i)
     for lacking in inventory.lacks:
-        check("capability or system", lacking, CAPABILITIES | SYSTEMS, "lacks", lacking)
+        check("capability or system", lacking, (*CAPABILITIES, *SYSTEMS), "lacks", lacking)
     for name, host in inventory.hosts.items():
         for i, role in enumerate(host.roles):
             check("role", role, ROLES, "hosts", name, "roles", i)
@@ -271,14 +271,14 @@ def _check_names(document: Document, inventory: Inventory) -> None:
         if system.openvidu is not None:
             _check_installed(document, inventory, name, "openvidu", of="classroom")
     if inventory.kind == "embedded":
-        for name, host in inventory.hosts.items():
-            if host.address and not ipaddress.ip_address(host.address).is_loopback:
-                raise document.error(
-                    "hosts",
-                    name,
-                    "address",
-                    says=f"an embedded host stays on 127.0.0.0/8; found {host.address}",
-                )
+        _check_on_loopback(document, inventory)
+
+
+def _check_on_loopback(document: Document, inventory: Inventory) -> None:
+    for name, host in inventory.hosts.items():
+        if host.address and not ipaddress.ip_address(host.address).is_loopback:
+            says = f"an embedded host stays on 127.0.0.0/8; found {host.address}"
+            raise document.error("hosts", name, "address", says=says)
 
 
 def _check_installed(
