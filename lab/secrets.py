@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import re
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,8 +68,29 @@ def resolve(reference: str) -> str:
             found=f"{len(value)} characters",
             expected=f"at least {SHORTEST}",
         )
-    redactor.add(value)
+    for part in _secret_parts(value):
+        redactor.add(part)
     return value
+
+
+_KUBECONFIG = re.compile(r"^[\s{,]*['\"]?kind['\"]?\s*:\s*['\"]?Config\b", re.MULTILINE)
+_ITS_SECRETS = re.compile(
+    r"(?:key-data|token|password|secret)['\"]?\s*:\s*['\"]?([^\s'\",}]+)", re.IGNORECASE
+)
+
+
+def _secret_parts(value: str) -> list[str]:
+    """What is secret in what a reference names: all of it, but of a kubeconfig its keys alone.
+
+    The rest of one (``kind: Config``, the server's address) is ordinary text of every report.
+    """
+    if not _KUBECONFIG.search(value):
+        return [value]
+    found = _ITS_SECRETS.findall(value)
+    for part in tuple(found):
+        with suppress(ValueError):  # a token is no base64 of text
+            found.append(base64.b64decode(part, validate=True).decode())
+    return found
 
 
 def spellings(value: str) -> set[str]:

@@ -169,6 +169,12 @@ def _probe_clients(lab: Lab) -> None:
     probe(lab)
 
 
+def _probe_iec(lab: Lab) -> None:
+    from lab.iec.probe import probe
+
+    probe(lab)
+
+
 def _probe_jenkins(lab: Lab) -> None:
     from lab.jenkins.probe import probe
 
@@ -180,6 +186,7 @@ PROBES: dict[str, Callable[[Lab], None]] = {
     "tars": _probe_tars,
     "classroom": _probe_classroom,
     "clients": _probe_clients,
+    "iec": _probe_iec,
     "jenkins": _probe_jenkins,
 }
 
