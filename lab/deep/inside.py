@@ -40,7 +40,7 @@ def first_process(state: Path, name: str) -> int:
 def run_inside(state: Path, name: str, script: str, arguments: Sequence[str] = ()) -> str:
     """Run a shell script as a machine's root; returns what it printed. Raises `LabError`."""
     pid = first_process(state, name)
-    enter = ["nsenter", "--target", str(pid), *NAMESPACES, "--root", "--wd"]
+    enter = ["nsenter", "--target", str(pid), *NAMESPACES, "--cgroup", "--root", "--wd"]
     try:
         done = subprocess.run(
             [*enter, "/bin/sh", "-euc", script, "sh", *arguments],

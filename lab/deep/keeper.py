@@ -21,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.deep import cgroups
 from lab.deep.inside import NAMESPACES, PID_FILE
 from lab.loopback import cleanup
 from lab.loopback.init import serve_under
@@ -81,6 +82,7 @@ def main(argv: list[str]) -> None:
 def _keep(state: Path, ready: int) -> None:
     names: list[str] = json.loads((state / "hosts.json").read_text())["hosts"]
     switch = Held(["unshare", "--net", "sh", "-c", "echo here; read never"], "")
+    cgroups.make(state, os.environ[cleanup.TAG], names)
     machines = [_machine(state, name) for name in names]
     for machine in machines:
         place = state / "hosts" / machine.name / PID_FILE

@@ -10,7 +10,6 @@ keys and files of the machine's own; secrets and checkouts of this machine are n
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import socket
@@ -20,6 +19,20 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from lab.deep import cgroups
+from lab.deep.mounting import (
+    BIND,
+    NODEV,
+    NOEXEC,
+    NOSUID,
+    RDONLY,
+    RECURSIVE,
+    REMOUNT,
+    SHARED,
+    detach,
+    mount,
+)
 
 #: Bytes that a machine may write to its root.
 _ROOT_SIZE = "1g"
@@ -38,8 +51,18 @@ _NOT_ALLOWED = "-sys_module,-sys_rawio,-sys_time,-sys_boot,-mac_admin"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ETC = Path(__file__).with_name("etc")
 
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND = 1, 2, 4, 8, 32, 4096
-_DETACH = 2
+#: Directories that a container runtime and a cluster fill: they lie on this machine's disk, below
+#: the host's state, each by the name that it has there.
+_ON_DISK = {
+    "var/lib/calico": "calico",
+    "var/lib/cni": "cni",
+    "var/lib/containerd": "containerd",
+    "var/lib/etcd": "etcd",
+    "var/lib/kubelet": "kubelet",
+    "opt/cni": "plugins",
+}
+#: Where a machine finds the binaries and images of this machine's cache, as from a mirror.
+MIRROR = "srv/iec4"
 
 #: The machine's init. The shell buries what daemons leave behind.
 _INIT = """
@@ -56,6 +79,7 @@ def main(argv: list[str]) -> None:
     address = sys.stdin.readline().strip()
     if not address:
         return
+    cgroups.enter(state, name)
     root = _make_root(state, name, address.partition("/")[0])
     _enter(root)
     socket.sethostname(name)
@@ -73,15 +97,17 @@ def _make_root(state: Path, name: str, address: str) -> Path:
     """The machine's root, mounted; nothing outside this mount namespace sees it."""
     memory = state / "hosts" / name / "root"
     memory.mkdir()
-    _mount("tmpfs", memory, "tmpfs", options=f"size={_ROOT_SIZE},mode=755")
+    mount("tmpfs", memory, "tmpfs", options=f"size={_ROOT_SIZE},mode=755")
     upper, work, root = (memory / part for part in ("upper", "work", "merged"))
     for directory in (upper, work, root):
         directory.mkdir()
     _Upper(upper).fill(state, name, address)
-    _mount("overlay", root, "overlay", options=f"lowerdir=/,upperdir={upper},workdir={work}")
+    mount("overlay", root, "overlay", options=f"lowerdir=/,upperdir={upper},workdir={work}")
     _mount_kernel(root)
+    cgroups.mount_in(root, state)
+    _mount_disk(root, state, name)
     home = root / "home" / "iec4"
-    _mount(str(state / "hosts" / name / "home"), home, flags=_BIND | _NOSUID | _NODEV)
+    mount(str(state / "hosts" / name / "home"), home, flags=BIND | NOSUID | NODEV)
     os.chown(home, _FIRST_ID, _FIRST_ID)
     home.chmod(0o750)
     return root
@@ -235,29 +261,44 @@ def _copy_owner(source: Path, target: Path) -> None:
 
 def _mount_kernel(root: Path) -> None:
     """/proc, /sys, /dev and /run; of the kernel's parameters a machine may set its network's."""
-    quiet = _NOSUID | _NODEV | _NOEXEC
-    _mount("proc", root / "proc", "proc", flags=quiet)
+    quiet = NOSUID | NODEV | NOEXEC
+    mount("proc", root / "proc", "proc", flags=quiet)
     parameters = root / "proc" / "sys"
-    _mount(str(parameters), parameters, flags=_BIND)
-    _mount(str(parameters / "net"), parameters / "net", flags=_BIND)
-    _mount("none", parameters, flags=_BIND | _REMOUNT | _RDONLY | quiet)
-    _mount("sysfs", root / "sys", "sysfs", flags=quiet | _RDONLY)
-    _mount("tmpfs", root / "run", "tmpfs", flags=_NOSUID | _NODEV, options="mode=755,size=64m")
+    mount(str(parameters), parameters, flags=BIND)
+    mount(str(parameters / "net"), parameters / "net", flags=BIND)
+    mount("none", parameters, flags=BIND | REMOUNT | RDONLY | quiet)
+    mount("sysfs", root / "sys", "sysfs", flags=quiet | RDONLY)
+    mount("tmpfs", root / "run", "tmpfs", flags=NOSUID | NODEV, options="mode=755,size=64m")
     (root / "run" / "sshd").mkdir(mode=0o755)
     (root / "run" / "lock").mkdir(mode=0o1777)
     dev = root / "dev"
-    _mount("tmpfs", dev, "tmpfs", flags=_NOSUID | _NOEXEC, options="mode=755,size=1m")
+    mount("tmpfs", dev, "tmpfs", flags=NOSUID | NOEXEC, options="mode=755,size=1m")
     for device in _DEVICES:
         (dev / device).touch()
-        _mount(f"/dev/{device}", dev / device, flags=_BIND)
+        mount(f"/dev/{device}", dev / device, flags=BIND)
     (dev / "pts").mkdir()
-    _mount("devpts", dev / "pts", "devpts", flags=_NOSUID, options="newinstance,ptmxmode=666")
+    mount("devpts", dev / "pts", "devpts", flags=NOSUID, options="newinstance,ptmxmode=666")
     (dev / "shm").mkdir(mode=0o1777)
-    _mount("tmpfs", dev / "shm", "tmpfs", flags=_NOSUID | _NODEV, options="mode=1777,size=64m")
+    mount("tmpfs", dev / "shm", "tmpfs", flags=NOSUID | NODEV, options="mode=1777,size=64m")
     for link, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd")):
         (dev / link).symlink_to(target)
     for number, link in enumerate(("stdin", "stdout", "stderr")):
         (dev / link).symlink_to(f"/proc/self/fd/{number}")
+
+
+def _mount_disk(root: Path, state: Path, name: str) -> None:
+    """What is large: the machine's own directories on disk, and the mirror, which it may read."""
+    for place, directory in _ON_DISK.items():
+        source = state / "hosts" / name / "disk" / directory
+        source.mkdir(parents=True, exist_ok=True)
+        (root / place).mkdir(parents=True, exist_ok=True)
+        mount(str(source), root / place, flags=BIND)
+    mirror = root / MIRROR
+    mirror.mkdir()
+    if (source := state / "mirror").exists():
+        mount(str(source), mirror, flags=BIND)
+        mount("none", mirror, flags=BIND | REMOUNT | RDONLY | NOSUID | NODEV)
+    (root / "lib/modules").mkdir(exist_ok=True)
 
 
 def _enter(root: Path) -> None:
@@ -266,8 +307,10 @@ def _enter(root: Path) -> None:
     os.chdir(root)
     subprocess.run(["/sbin/pivot_root", ".", ".old"], check=True)
     os.chdir("/")
-    _check(_libc.umount2(b"/.old", _DETACH), "/.old")
+    detach(Path("/.old"))
     Path("/.old").rmdir()
+    # Containers may hand mounts on to each other, as on a machine that systemd has started.
+    mount("none", Path("/"), flags=SHARED | RECURSIVE)
 
 
 def _configure_network(address: str) -> None:
@@ -279,28 +322,6 @@ def _configure_network(address: str) -> None:
             parameter = Path("/proc/sys", key.strip().replace(".", "/"))
             if parameter.exists():  # a kernel without IPv6 has no parameters of it
                 parameter.write_text(value.strip())
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _mount(
-    source: str, target: Path, kind: str | None = None, *, flags: int = 0, options: str = ""
-) -> None:
-    done = _libc.mount(
-        os.fsencode(source),
-        os.fsencode(target),
-        None if kind is None else kind.encode(),
-        ctypes.c_ulong(flags),
-        options.encode() or None,
-    )
-    _check(done, f"{kind or 'bind'} on {target}")
-
-
-def _check(status: int, what: str) -> None:
-    if status != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"mount: {os.strerror(number)}", what)
 
 
 if __name__ == "__main__":

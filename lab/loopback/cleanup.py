@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.deep import cgroups
+
 #: The environment variable by which a lab's processes are found.
 TAG = "IEC4_LAB_ID"
 #: The one that says on which host a process runs.
@@ -108,6 +110,12 @@ def _signal_and_wait(pids: list[int], number: signal.Signals, deadline: float) -
     finally:
         for handle in handles:
             os.close(handle)
+
+
+def remove_state(state: Path) -> None:
+    """Remove a lab's state directory, and the control groups that it lists."""
+    cgroups.remove(state)
+    remove_tree(state)
 
 
 def remove_tree(directory: Path) -> None:

@@ -25,7 +25,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from lab.loopback.cleanup import TAG, descendants, end, remove_tree, tagged
+from lab.loopback.cleanup import TAG, descendants, end, remove_state, tagged
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         )
     finally:
         end(_living)
-        remove_tree(state)
+        remove_state(state)
     return 0
 
 
@@ -71,7 +71,7 @@ def serve_under(init: int, state: Path, work: Callable[[], None]) -> None:
     finally:
         if os.getppid() != init:
             end(partial(tagged, os.environ[TAG]))
-            remove_tree(state)
+            remove_state(state)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -220,7 +220,7 @@ def _sweep_one(state: Path) -> bool:
         return False
     try:
         cleanup.end(lambda: cleanup.tagged(dead))
-        cleanup.remove_tree(state)
+        cleanup.remove_state(state)
     finally:
         os.close(lock)
     return True

@@ -58,8 +58,12 @@ class Life:
         wait_for("the end of its processes", lambda: not cleanup.tagged(self.id), timeout=15)
         wait_for("the end of its machines", lambda: not self._machines(), timeout=15)
         wait_for("the removal of its files", lambda: not self.state.exists(), timeout=15)
+        wait_for("the removal of its control groups", lambda: not self._groups(), timeout=15)
         wait_for("the removal of its network", lambda: self.link not in links(), timeout=15)
         assert Path("/proc/self/mounts").read_text() == self._mounts
+
+    def _groups(self) -> list[Path]:
+        return list(Path("/sys/fs/cgroup").rglob(f"iec4-{self.id}"))
 
     def _machines(self) -> list[int]:
         return [p.pid for p in cleanup.running() if p.pid in self.first]

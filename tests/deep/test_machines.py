@@ -55,11 +55,29 @@ def test_this_machine_s_secrets_and_checkouts_are_not_in_it(lab: Lab):
     assert "cannot access" not in shown
     assert Path(ROOT).name not in shown.split()
     listed = as_root(lab, "one", "ls -A /root /home /srv /opt").split()
-    assert listed == ["/home:", "iec4", "operator", "/opt:", "/root:", "/srv:"]
+    own = ["/opt:", "cni", "/root:", "/srv:", "iec4"]  # no files are in those two
+    assert listed == ["/home:", "iec4", "operator", *own]
     top = as_root(lab, "one", "ls /").split()
     assert not {Path(ROOT).parts[1], "lost+found", "old_root"} & set(top) - USUAL
     there = as_root(lab, "one", "cat /etc/ssh/ssh_host_*key.pub 2>/dev/null; ls /etc/ssh").split()
     assert [name for name in there if name.startswith("ssh_host")] == ["ssh_host_ed25519_key"]
+
+
+def test_it_has_control_groups_of_its_own(lab: Lab):
+    """It may make groups below the root that it sees, and no other machine sees them."""
+    place = "/sys/fs/cgroup/$(ls /sys/fs/cgroup | grep -x pids || echo machine)"
+    assert as_root(lab, "one", f"mkdir {place}/mine; ls -d {place}/mine").endswith("/mine\n")
+    assert as_root(lab, "two", f"ls {place}/mine || echo none") == "none\n"
+    assert {line.split(":")[2] for line in as_root(lab, "two", "cat /proc/1/cgroup").split()} <= {
+        "/",
+        "/machine",
+    }
+
+
+def test_what_is_large_lies_on_disk(lab: Lab):
+    kinds = as_root(lab, "one", "stat -f -c %T /var/lib/containerd /var/lib/kubelet /opt/cni")
+    assert "tmpfs" not in kinds
+    assert "overlayfs" not in kinds
 
 
 def test_what_only_root_may_read_of_this_machine_s_etc_is_not_in_it(lab: Lab):
