@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from blueprints.errors import ConfigError
@@ -20,6 +21,7 @@ from lab.loopback.state import (
     hosts_status,
     making,
     with_accounts,
+    write_secret,
 )
 
 __all__ = ["down", "missing", "status", "up"]
@@ -37,6 +39,12 @@ _COMMANDS = {
     "lynis": "lynis",
 }
 _TRY_TIMEOUT_S = 10.0
+
+#: (system, endpoint) → the role on whose first host it answers, scheme, port: the usual ones.
+_PLACES = {
+    ("tars", "registry"): ("tars-master", "tcp", 17890),
+    ("tars", "web"): ("tars-master", "http", 3000),
+}
 
 
 def missing() -> str | None:
@@ -85,7 +93,37 @@ def up(
             )
             for name, host in template.hosts.items()
         }
-        return new.write_inventory(template.model_copy(update={"hosts": hosts, "state": state}))
+        systems = {
+            name: system.model_copy(
+                update={
+                    "endpoints": _endpoints(name, template, addresses),
+                    "secrets": _secrets(name, state),
+                }
+            )
+            for name, system in template.systems.items()
+        }
+        found = {"hosts": hosts, "systems": systems, "state": state}
+        return new.write_inventory(template.model_copy(update=found))
+
+
+def _endpoints(system: str, template: Inventory, addresses: Mapping[str, str]) -> dict[str, str]:
+    """Where a system answers, on the first host that carries the role for it."""
+    return {
+        endpoint: f"{scheme}://{addresses[template.with_role(role)[0]]}:{port}"
+        for (its_system, endpoint), (role, scheme, port) in _PLACES.items()
+        if its_system == system
+    }
+
+
+def _secrets(system: str, state: Path) -> dict[str, str]:
+    """A system's secrets, by reference to files of the lab."""
+    if system != "tars":
+        return {}
+    return {"ticket": f"file:{_tars_token(state)}"}
+
+
+def _tars_token(state: Path) -> Path:
+    return state / "secrets" / "tars-token"
 
 
 def status(state: Path) -> list[HostStatus]:
@@ -103,6 +141,8 @@ def status(state: Path) -> list[HostStatus]:
 
 def _lay_out(template: Inventory, new: Making) -> None:
     accounts = new.write_account_keys()
+    (new.state / "secrets").mkdir(mode=0o700)
+    write_secret(_tars_token(new.state), secrets.token_hex(20))
     for name in template.hosts:
         (new.state / "hosts" / name / "home").mkdir(parents=True)
         new.write_host_key(name)

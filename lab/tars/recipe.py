@@ -1,23 +1,24 @@
-"""How Tars gets onto its hosts: in an embedded lab, our master, nodes, and a servant on them."""
+"""How Tars gets onto its hosts: in a lab of ours, our master, nodes, and a servant on them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import service
 from lab.payload import python_runtime
-from lab.recipe import Await, Command, Install, Recipe, Step
+from lab.recipe import Await, Command, Install, Recipe, Step, Write
 from lab.session import Lab
 from lab.tars import components
 from lab.tars.client import TarsClient
 from lab.tars.echo_client import ECHO_OBJECT, Echo, Identity
 from lab.tars.installed import InstalledTars
 from lab.tars.package import PROTOCOL_MODULES, node_archive
-from lab.tars.probe import REGISTRY, SYSTEM, WEB, probe, tars_web
+from lab.tars.probe import REGISTRY, SYSTEM, TICKET, WEB, probe, tars_web
 from lab.tars.queryf import resolve
 from lab.tars.steps import DeployEcho
 
@@ -39,12 +40,13 @@ NODE_SERVICE = "tarsnode"
 _MASTER_RUNTIME = "tars/master"
 _NODE_RUNTIME = "tars/node"
 _NODEJS = "tars/nodejs"
+_TOKEN_FILE = "tars/token"  # noqa: S105 - where it lies
 _STATE = (".iec4/tars-master", ".iec4/tarsnode")
 
 
 def recipe(lab: Lab) -> Recipe:
     """The recipe for this kind of lab; raises `ConfigError` where there is none."""
-    if lab.inventory.kind == "embedded":
+    if lab.inventory.kind in ("embedded", "deep"):
         return EmbeddedTars()
     if lab.inventory.kind == "real" and lab.inventory.systems[SYSTEM].platform:
         return InstalledTars()
@@ -103,6 +105,7 @@ class EmbeddedTars(Recipe):
         start, answers = self.start_master(lab)
         steps: list[Step] = [
             Install("bring the embedded Tars master", master, _MASTER_RUNTIME, master_runtime),
+            *_token(lab, master),
             start,
         ]
         for agent in agents:
@@ -128,6 +131,8 @@ class EmbeddedTars(Recipe):
         web = ":".join(map(str, lab.address(SYSTEM, WEB)))
         argv = ["python3", "-m", "lab.tars.embedded.master"]
         options = ["--home", ".", "--registry", registry, "--web", web]
+        if _token(lab, master):
+            options += ["--token-file", _TOKEN_FILE]
         return (
             service.start(
                 master,
@@ -186,13 +191,26 @@ def _node_hosts(lab: Lab) -> list[str]:
     return list(dict.fromkeys((*_hosts(lab, AGENT_ROLE), *components.placement(lab).values())))
 
 
+def _token(lab: Lab, master: str) -> list[Step]:
+    """Bring the suite's token, where it needs one: it is not on the loopback of a deep lab."""
+    if TICKET not in lab.inventory.systems[SYSTEM].secrets:
+        return []
+    private = Command("make a directory for its token", master, ["mkdir", "-p", "tars"])
+    token = Write("bring the suite's token", master, _TOKEN_FILE, partial(_secret, lab), mode=0o600)
+    return [private, token]
+
+
+def _secret(lab: Lab) -> bytes:
+    return (lab.secret(SYSTEM, TICKET) or "").encode()
+
+
 def _nodejs(agent: str) -> list[Step]:
     return [
         Install("bring Node.js", agent, _NODEJS, node_archive),
         Command(
             "put Node.js on the PATH",
             agent,
-            ["ln", "-sfn", f"../{_NODEJS}/bin/node", "bin/node"],
+            ["sh", "-c", 'mkdir -p bin && ln -sfn "$1" bin/node', "sh", f"../{_NODEJS}/bin/node"],
             unless=["test", "-x", "bin/node"],
         ),
     ]

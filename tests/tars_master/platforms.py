@@ -49,12 +49,13 @@ class Platform:
     def node_home(self, number: int = 1) -> Path:
         return self.place / self.node_name(number)
 
-    def start_master(self) -> None:
+    def start_master(self, *options: str) -> None:
         self._start(
             "master",
             "lab.tars.embedded.master",
             *("--registry", "{}:{}".format(*self.registry)),
             *("--web", "{}:{}".format(*self.web_address)),
+            *options,
         )
         wait_for("TarsWeb answering", lambda: self.web.nodes() is not None, timeout=15)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -48,6 +49,22 @@ def test_a_ticket_may_come_as_a_cookie(lone_master: Platform) -> None:
         transport = httpx.HTTPTransport(local_address=f"{lone_master.network}.9")
         with httpx.Client(transport=transport, cookies=cookies) as browser:
             assert browser.get(url).json()["data"] == data
+
+
+def test_a_token_from_a_file_lets_in_again_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("made-up-token-of-a-file\n")
+    place = tmp_path / "platform"
+    place.mkdir()
+    with closing(Platform(place)) as master:
+        for _ in range(2):
+            master.start_master("--token-file", str(file))
+            with client(master, ticket="made-up-token-of-a-file") as known:
+                assert known.nodes() == []
+            master.kill("master")
+        assert file.read_text().strip().encode() not in b"".join(
+            path.read_bytes() for path in place.rglob("*") if path.is_file()
+        )
 
 
 def test_a_log_in_gives_a_ticket(lone_master: Platform) -> None:

@@ -16,6 +16,7 @@ from lab.tars.embedded.store import Row, Store, now
 #: Peers that need no log-in; exactly these, not the whole of 127.0.0.0/8.
 WHITE_LIST = ("127.0.0.1", "localhost")
 ADMIN = "admin"
+_NEVER = "9999-12-31 23:59:59"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS token (
@@ -51,7 +52,15 @@ class Access:
     def add_token(self, uid: str, expire_time: str) -> Row:
         """Make a token; its row, with ``token`` in it this once."""
         token = secrets.token_hex(20)
-        row = self._store.insert(
+        return {**self._keep(token, uid, expire_time), "token": token}
+
+    def have_token(self, token: str) -> None:
+        """Keep a token that somebody else made; one that is known is left as it is."""
+        if self._store.row("SELECT id FROM token WHERE digest = ?", _digest(token)) is None:
+            self._keep(token, ADMIN, _NEVER)
+
+    def _keep(self, token: str, uid: str, expire_time: str) -> Row:
+        return self._store.insert(
             "token",
             {
                 "uid": uid,
@@ -61,7 +70,6 @@ class Access:
                 "update_time": now(),
             },
         )
-        return {**row, "token": token}
 
     def switch_token(self, token: str, *, valid: bool) -> None:
         """Mark a token; it is accepted all the same."""

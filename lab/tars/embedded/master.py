@@ -26,7 +26,9 @@ _log = logging.getLogger("embedded tars master")
 _RESUME_AFTER_S = 1.0
 
 
-async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, int]) -> None:
+async def serve(
+    home: Path, registry: tuple[str, int], web_address: tuple[str, int], token: str | None
+) -> None:
     """Serve until SIGTERM or SIGINT; ``home`` is the account's home directory."""
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -35,6 +37,8 @@ async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, i
 
     flags = FaultFlags(home)
     parts = Parts.at(home / ".iec4" / "tars-master", flags)
+    if token:
+        parts.access.have_token(token)
     parts.database.node_lost()  # those that are there will say so
     left = parts.database.unfinished_tasks()
 
@@ -59,9 +63,11 @@ async def serve(home: Path, registry: tuple[str, int], web_address: tuple[str, i
 def main() -> None:
     parser = options.parser("lab.tars.embedded.master", __doc__)
     parser.add_argument("--web", type=options.address, required=True, metavar="HOST:PORT")
+    parser.add_argument("--token-file", type=Path, help="a token of admin's, valid from the start")
     given = parser.parse_args()
     options.log_to_stderr()
-    asyncio.run(serve(given.home.absolute(), given.registry, given.web))
+    token = given.token_file.read_text().strip() if given.token_file else None
+    asyncio.run(serve(given.home.absolute(), given.registry, given.web, token))
 
 
 if __name__ == "__main__":

@@ -372,11 +372,14 @@ def main() -> None:
     parser.add_argument("--start-pause", type=float, default=Limits.pause_s, help="seconds")
     given = parser.parse_args()
     options.log_to_stderr()
+    home = given.home.absolute()
+    # Its servers find there what was deployed with them (Node.js), on any kind of host.
+    os.environ["PATH"] = f"{home / 'bin'}:{os.environ['PATH']}"
 
     async def serve() -> None:
         node = Node(
             given.name,
-            given.home.absolute(),
+            home,
             given.registry,
             limits=Limits(given.start_limit, given.start_window, given.start_pause),
             respawn_s=given.respawn,
