@@ -97,9 +97,14 @@ class Binary:
 
 
 def _kubernetes(name: str, *, deep: bool = False) -> Binary:
-    asked = ("version", "--client") if name == "kubectl" else ("--version",)
-    asked = ("version", "-o", "short") if name == "kubeadm" else asked
-    return Binary(name, KUBERNETES, f"k8s.io/kubernetes/cmd/{name}", asked, deep=deep)
+    asked = {"kubectl": ("version", "--client"), "kubeadm": ("version", "-o", "short")}
+    return Binary(
+        name,
+        KUBERNETES,
+        f"k8s.io/kubernetes/cmd/{name}",
+        asked.get(name, ("--version",)),
+        deep=deep,
+    )
 
 
 _ALL = (
@@ -135,6 +140,9 @@ _ALL = (
     ),
     Binary("coredns", COREDNS, "github.com/coredns/coredns", ("-version",), deep=True),
     Binary("multus", MULTUS, f"{_MULTUS}/cmd/multus", ("--version",), deep=True),
+    Binary("multus-install", MULTUS, f"{_MULTUS}/cmd/install_multus", deep=True),
+    Binary("multus-entrypoint", MULTUS, f"{_MULTUS}/cmd/thin_entrypoint", deep=True),
+    Binary("multus-passthru", MULTUS, f"{_MULTUS}/cmd/passthru-cni", deep=True),
     Binary(
         "e2e.test", KUBERNETES, "k8s.io/kubernetes/test/e2e", ("--version",), deep=True, tests=True
     ),

@@ -23,16 +23,19 @@ _ASKING_S = 20.0
 _VERSION = re.compile(rb"\b(?:v|CoreDNS-|version[: ]*v?)?(\d+\.\d+(?:\.\d+)?)")
 
 
-def find(names: Iterable[str]) -> dict[str, Path]:
-    """The programs of these names that are on this machine: name → file."""
-    found = {name: _place(BINARIES[name]) for name in names}
+def find(names: Iterable[str], *, exact: bool = False) -> dict[str, Path]:
+    """The programs of these names that are on this machine: name → file.
+
+    ``exact``: in the version that is pinned, not just in its minor version.
+    """
+    found = {name: _place(BINARIES[name], exact=exact) for name in names}
     return {name: path for name, path in found.items() if path is not None}
 
 
-def missing(names: Iterable[str]) -> str | None:
+def missing(names: Iterable[str], *, exact: bool = False) -> str | None:
     """What to do about programs that are not here, in a sentence; None when all are."""
     names = tuple(names)
-    found = find(names)
+    found = find(names, exact=exact)
     lacking = [name for name in names if name not in found]
     if not lacking:
         return None
@@ -50,10 +53,11 @@ def bin_directory() -> Path:
     return cache_dir() / "iec" / "bin"
 
 
-def _place(binary: Binary) -> Path | None:
+def _place(binary: Binary, *, exact: bool) -> Path | None:
     for path in _candidates(binary):
         status = path.stat()
-        if version_of(binary, path, (status.st_size, status.st_mtime_ns)) == _minor(binary.version):
+        version = version_of(binary, path, (status.st_size, status.st_mtime_ns))
+        if version == binary.version or (not exact and _minor(version) == _minor(binary.version)):
             return path
     built = bin_directory() / binary.place
     return built if built.is_file() else None
@@ -68,13 +72,13 @@ def _candidates(binary: Binary) -> Iterator[Path]:
 
 
 @cache
-def version_of(binary: Binary, path: Path, _state: tuple[int, int]) -> str | None:
-    """Major and minor version that a program says it has; None when it says none.
+def version_of(binary: Binary, path: Path, _state: tuple[int, int]) -> str:
+    """The version that a program says it has; empty when it says none.
 
     One that cannot say is believed where KUBEBUILDER_ASSETS leads to it.
     """
     if not binary.asked:
-        return _minor(binary.version) if str(path.parent) == os.environ.get(ASSETS) else None
+        return binary.version if str(path.parent) == os.environ.get(ASSETS) else ""
     try:
         said = subprocess.run(
             [binary.called or str(path), *binary.asked],
@@ -85,9 +89,9 @@ def version_of(binary: Binary, path: Path, _state: tuple[int, int]) -> str | Non
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
+        return ""
     match = _VERSION.search(said.stdout + said.stderr)
-    return _minor(match[1].decode()) if match else None
+    return match[1].decode() if match else ""
 
 
 def _minor(version: str) -> str:
