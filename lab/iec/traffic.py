@@ -1,0 +1,101 @@
+"""Connections tried from within pods: what came of each, as packets say.
+
+The test image's own client tries them; all of one pod are tried at once, by one command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from lab.errors import LabError
+from lab.iec.workload import Place
+
+#: An attempt that has no answer within this time was not let through. Seconds.
+ATTEMPT_S = 1
+#: A command that tries some has ended by then, also where the machine is busy. Seconds.
+_COMMAND_S = 20.0
+#: So many pods are busy at once.
+_AT_ONCE = 8
+
+#: Tries each of its arguments, ADDRESS:PORT/PROTOCOL, and says one line of each: the argument,
+#: then OPEN or what agnhost said: TIMEOUT, REFUSED, OTHER, UNKNOWN.
+_TRY = f"""
+for to; do (
+  said=$(/agnhost connect "${{to%/*}}" --timeout={ATTEMPT_S}s --protocol="${{to##*/}}" 2>&1) &&
+    said=OPEN
+  printf '%s %.60s\\n' "$to" "$said"
+) & done
+wait
+"""
+
+
+class Outcome(Enum):
+    """What came of an attempt; the values are the words of ``agnhost connect``."""
+
+    OPEN = "OPEN"
+    TIMEOUT = "TIMEOUT"
+    REFUSED = "REFUSED"
+    FAILED = "OTHER"
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The pod that tries."""
+
+    place: Place
+    pod: str
+
+
+@dataclass(frozen=True)
+class To:
+    """Where an attempt goes; ``protocol``: TCP or UDP, where an answer counts."""
+
+    address: str
+    port: int
+    protocol: str = "TCP"
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}/{self.protocol.lower()}"
+
+
+def attempt(source: Source, targets: Iterable[To]) -> dict[To, Outcome]:
+    """Try connections from a pod, all at once. Raises `LabError` where it cannot be tried."""
+    by_name = {str(target): target for target in targets}
+    done = source.place.execute(
+        source.pod, "sh", "-c", _TRY, "sh", *by_name, timeout=_COMMAND_S
+    ).check()
+    said = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    if said.keys() != by_name.keys():
+        raise LabError(
+            f"pod {source.pod} did not try every connection",
+            found=f"{len(said)} of {len(by_name)}",
+            evidence=done.stdout + done.stderr,
+        )
+    return {target: _outcome(said[name]) for name, target in by_name.items()}
+
+
+def _outcome(said: str) -> Outcome:
+    word = said.partition(":")[0].strip()
+    return Outcome(word) if word in {one.value for one in Outcome} else Outcome.FAILED
+
+
+Key = TypeVar("Key")
+
+
+def attempt_all(wanted: Mapping[Key, tuple[Source, To]]) -> dict[Key, Outcome]:
+    """Try connections from many pods at once; each has a key by which its outcome is named."""
+    by_source: dict[Source, set[To]] = {}
+    for source, target in wanted.values():
+        by_source.setdefault(source, set()).add(target)
+    with ThreadPoolExecutor(_AT_ONCE, "traffic") as pool:
+        tried = dict(
+            zip(by_source, pool.map(attempt, *zip(*by_source.items(), strict=True)), strict=True)
+        )
+    return {key: tried[source][target] for key, (source, target) in wanted.items()}
