@@ -43,7 +43,7 @@ from lab.iec.execution import Executed, execute
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 #: The port of `serving`, and the path on it that says 200 when it serves.
 HTTP_PORT = 8080
-HEALTH = "/healthz"
+HEALTH = "/hostname"
 #: The suite's mark on what it makes, with the run that it made it for.
 RUN = "iec4.run"
 #: Until when that run can last at most, in seconds since the epoch: after it, it is left over.
@@ -110,7 +110,7 @@ def pod_spec(work: Work, image: str) -> PodSpec:
         "nodeSelector": dict(work.selector) if work.selector else None,
         "tolerations": list(work.tolerations) or None,
     }
-    return PodSpec(containers=[container], **(fields | dict(work.more)))
+    return PodSpec(**({"containers": [container]} | fields | dict(work.more)))
 
 
 class Place(Closing):
