@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -172,7 +172,7 @@ class Cluster(Closing):
             yield now
             # Bounded on both sides: by the server, and should that be mute by what is read of it.
             lasts = min(remaining, _WATCH_S)
-            with self._transport.watching(lasts):
+            with self._transport.watching(lasts), suppress(httpx2.TransportError):
                 for event, one in self.kube.watch(
                     **chosen,
                     resource_version=listed.resourceVersion,

@@ -40,6 +40,8 @@ from lab.errors import LabError
 from lab.iec.client import Cluster, Refused
 from lab.iec.execution import Executed, execute
 
+#: The name of the container in each of the suite's pods.
+CONTAINER = "agnhost"
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 #: The port of `serving`, and the path on it that says 200 when it serves.
 HTTP_PORT = 8080
@@ -87,7 +89,7 @@ def pod_spec(work: Work, image: str) -> PodSpec:
     """The spec of a pod, as the strictest of the Pod Security Standards asks for."""
     ready = HTTPGetAction(port=HTTP_PORT, path=work.health) if work.health else None
     container = Container(
-        name="agnhost",
+        name=CONTAINER,
         image=image,
         imagePullPolicy="IfNotPresent",
         args=list(work.args),

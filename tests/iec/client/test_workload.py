@@ -85,7 +85,7 @@ def test_pods_are_made_as_the_server_wants_them(cluster: Cluster) -> None:
     place.pod("server", serving(labels={"tier": "web"}, requests={"cpu": "10m"}))
     made = cluster.kube.get(Pod, "server", namespace=name)
     assert metadata(made).labels == {"app": "server", "tier": "web"}
-    assert made.spec.containers[0].readinessProbe.httpGet.path == "/healthz"
+    assert made.spec.containers[0].readinessProbe.httpGet.path == "/hostname"
     with pytest.raises(WaitTimeout, match=r"server.*Pending"):
         place.ready("server", timeout=0.2)
     place.deployment("web", serving(), replicas=2)
