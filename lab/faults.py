@@ -12,15 +12,18 @@ from blueprints.errors import ConfigError, nearest
 from lab.classroom.faults import FAULTS as CLASSROOM
 from lab.deep import faults as deep
 from lab.faultflags import DIRECTORY, Fault
+from lab.iec import faults as iec
 from lab.inventory import Inventory
 from lab.jenkins.faults import FAULTS as JENKINS
 from lab.loopback.faults import FAULTS as HOSTS
 from lab.tars.faults import FAULTS as TARS
 
+_ALL = (*HOSTS, *deep.FAULTS, *iec.FAULTS, *TARS, *CLASSROOM, *JENKINS)
+
 
 def catalogue() -> dict[str, Fault]:
     """Every fault by name."""
-    return {fault.name: fault for fault in (*HOSTS, *deep.FAULTS, *TARS, *CLASSROOM, *JENKINS)}
+    return {fault.name: fault for fault in _ALL}
 
 
 def _flags(inventory: Inventory, fault: Fault) -> list[Path]:
@@ -46,7 +49,10 @@ def find(name: str) -> Fault:
 
 
 def inject(inventory: Inventory, name: str, value: str = "") -> None:
-    """Inject a fault; it acts from the next time the faulty thing is done."""
+    """Inject a fault; it acts from the next time the faulty thing is done.
+
+    What is done to a machine or a cluster at once is done when this returns.
+    """
     fault = find(name)
     if fault in deep.FAULTS and inventory.kind != "deep":
         raise ConfigError(f"fault {name} is a machine's own: it can be injected on a deep lab")
@@ -55,14 +61,19 @@ def inject(inventory: Inventory, name: str, value: str = "") -> None:
             deep.inject(*_machine(flag), name)
         flag.parent.mkdir(parents=True, exist_ok=True)
         flag.write_text(value)
+        if inventory.kind == "embedded" and fault in iec.FAULTS:
+            iec.await_deed(flag, done=True)
 
 
 def clear(inventory: Inventory, name: str) -> None:
     """Clear a fault; one that is not injected is left alone."""
-    for flag in _flags(inventory, find(name)):
+    fault = find(name)
+    for flag in _flags(inventory, fault):
         if inventory.kind == "deep" and flag.exists():
             deep.clear(*_machine(flag), name)
         flag.unlink(missing_ok=True)
+        if inventory.kind == "embedded" and fault in iec.FAULTS:
+            iec.await_deed(flag, done=False)
 
 
 def _machine(flag: Path) -> tuple[Path, str]:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lab.iec import binaries, rootless
+from lab.iec.programs import PROGRAMS
 from lab.inventory import HostEntry, Inventory, SystemEntry
 from lab.loopback import ca, cleanup
 from lab.loopback.state import (
@@ -27,12 +29,13 @@ from lab.loopback.state import (
 
 __all__ = ["HostStatus", "down", "find_labs", "missing", "status", "sweep", "up"]
 
-#: (system, endpoint) → (the role on whose first host it answers, scheme)
+#: (system, endpoint) → (the role on whose first host it answers, scheme, port; None: a free one)
 _PLACES = {
-    ("tars", "registry"): ("tars-master", "tcp"),
-    ("tars", "web"): ("tars-master", "http"),
-    ("classroom", "api"): ("tars-agent", "https"),
-    ("jenkins", "web"): ("jenkins-master", "http"),
+    ("iec", "api"): ("tars-master", "https", 6443),  # scanners look for it there
+    ("tars", "registry"): ("tars-master", "tcp", None),
+    ("tars", "web"): ("tars-master", "http", None),
+    ("classroom", "api"): ("tars-agent", "https", None),
+    ("jenkins", "web"): ("jenkins-master", "http", None),
 }
 
 
@@ -60,7 +63,22 @@ def up(
     with making(state) as new:
         addresses = _lay_out(template, new, hide)
         ports = new.start("lab.loopback.sshd", owner_pid=owner_pid, ttl_s=ttl_s)
-        return new.write_inventory(_concrete(template, state, addresses, ports))
+        concrete = _concrete(without_cluster(template), state, addresses, ports)
+        return new.write_inventory(concrete)
+
+
+def without_cluster(template: Inventory) -> Inventory:
+    """``template`` as it is where a cluster can be had; elsewhere without, and why."""
+    system = template.systems.get("iec")
+    if system is None or system.adopted:
+        return template
+    reason = rootless.lacking() or binaries.missing(PROGRAMS)
+    if reason is None:
+        return template
+    systems = {name: entry for name, entry in template.systems.items() if name != "iec"}
+    able = tuple(one for one in template.capabilities if one != "cluster")
+    lacks = {**template.lacks, "iec": reason, "cluster": reason}
+    return template.model_copy(update={"systems": systems, "capabilities": able, "lacks": lacks})
 
 
 def status(state: Path) -> list[HostStatus]:
@@ -133,10 +151,11 @@ def _system(
 ) -> SystemEntry:
     """A system's endpoints on free ports of the hosts that carry its roles, and its secrets."""
     endpoints: dict[str, str] = {}
-    for (its_system, endpoint), (role, scheme) in _PLACES.items():
+    for (its_system, endpoint), (role, scheme, port) in _PLACES.items():
         if its_system == name and (carriers := template.with_role(role)):
             address = addresses[carriers[0]]
-            endpoints[endpoint] = f"{scheme}://{address}:{_free_port(address, endpoints)}"
+            chosen = port or _free_port(address, endpoints)
+            endpoints[endpoint] = f"{scheme}://{address}:{chosen}"
     update: dict[str, object] = {"endpoints": endpoints}
     if name == "classroom":
         update["ca"] = state / ca.CERTIFICATE
@@ -144,6 +163,8 @@ def _system(
         if carriers := template.with_role("jenkins-master"):
             address = addresses[carriers[0]]
             update["webhook"] = f"http://{address}:{_free_port(address, endpoints)}/classroom"
+    if name == "iec":
+        update["secrets"] = {"kubeconfig": f"file:{state / 'secrets' / 'kubeconfig'}"}
     if name == "jenkins":
         update["secrets"] = {ACCOUNTS[0]: f"file:{_jenkins_token(state)}"}
     return system.model_copy(update=update)

@@ -1,0 +1,138 @@
+"""How the embedded cluster acts out its faults: name → what is done to it, and undone.
+
+A deed is done when the flag of its fault appears, and undone when that goes. `watch` says so by
+a file of the fault's name beside the system's own files, so that whoever set the flag can wait for
+the deed. A fault that the node agent looks at in the act itself needs none (`lab.iec.faults`
+lists all). To add one: an entry in `DEEDS`, its words in `lab.iec.faults`, its blast radius in the
+blueprint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from lab.faultflags import DIRECTORY
+from lab.iec.embedded import webhooks
+from lab.iec.embedded.api import TROUBLE, Api
+from lab.iec.embedded.machine import Machine
+from lab.iec.embedded.node import Node
+from lab.iec.embedded.program import Program, ProgramFailed
+from lab.iec.rewriting import REWRITINGS
+
+_LOOKED_EVERY_S = 0.1
+_PREFIX = "k8s."
+
+_log = logging.getLogger("faults")
+
+
+@dataclass
+class Cluster:
+    """What a deed has in its hands. ``api``: as administrator.
+
+    ``programs``: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, felix-NODE.
+    """
+
+    api: Api
+    programs: dict[str, Program]
+    nodes: list[Node]
+    machines: list[Machine]
+    files: Path
+    #: What deeds keep for their undoing, by fault.
+    kept: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deed:
+    do: Callable[[Cluster], Awaitable[None]]
+    undo: Callable[[Cluster], Awaitable[None]]
+
+
+async def _stop_api(cluster: Cluster) -> None:
+    await cluster.programs["kube-apiserver"].stop()
+
+
+async def _start_api(cluster: Cluster) -> None:
+    cluster.programs["kube-apiserver"].start()
+    await ready(cluster.api)
+
+
+async def _node_away(cluster: Cluster) -> None:
+    """The last node's agent falls silent, and the node is told to be as it then would be."""
+    node = cluster.nodes[-1]
+    node.sleep()
+    await node.register(ready=False)
+
+
+async def _node_back(cluster: Cluster) -> None:
+    node = cluster.nodes[-1]
+    await node.register(ready=True)
+    node.live()
+
+
+async def _rewrite(fault: str, cluster: Cluster) -> None:
+    """The API server keeps something else than what it is sent."""
+    cluster.kept[fault] = await webhooks.begin(cluster.api, fault, cluster.files)
+
+
+async def _rewrite_no_more(fault: str, cluster: Cluster) -> None:
+    running = cluster.kept.pop(fault)
+    assert isinstance(running, webhooks.Running)
+    await webhooks.end(cluster.api, running)
+
+
+DEEDS: dict[str, Deed] = {
+    "k8s.api-down": Deed(_stop_api, _start_api),
+    "k8s.node-away": Deed(_node_away, _node_back),
+    **{
+        fault: Deed(partial(_rewrite, fault), partial(_rewrite_no_more, fault))
+        for fault in REWRITINGS
+    },
+}
+
+
+async def watch(cluster: Cluster, home: Path, done: Path) -> None:
+    """Do and undo what flags under ``home`` say; ``done``: where it is told that it is done."""
+    done.mkdir(exist_ok=True)
+    flags = home / DIRECTORY
+    acted: set[str] = set()
+    while True:
+        with suppress(FileNotFoundError):
+            there = {path.name for path in flags.iterdir() if path.name.startswith(_PREFIX)}
+            for name in sorted(there ^ acted):
+                await _act(cluster, name, undo=name in acted)
+                acted ^= {name}
+                if name in acted:
+                    (done / name).touch()
+                else:
+                    (done / name).unlink()
+        await asyncio.sleep(_LOOKED_EVERY_S)
+
+
+async def _act(cluster: Cluster, name: str, *, undo: bool) -> None:
+    deed = DEEDS.get(name)
+    if deed is None:
+        return
+    try:
+        await (deed.undo(cluster) if undo else deed.do(cluster))
+    except (*TROUBLE, ProgramFailed) as error:
+        _log.warning("%s could not be %s: %r", name, "undone" if undo else "done", error)
+
+
+async def ready(api: Api, *, patience: float = 60.0) -> None:
+    """Wait until the API server says that it is ready; raises what it said last. Seconds."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            await api.text("/readyz")
+        except TROUBLE:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(_LOOKED_EVERY_S)
+        else:
+            return
