@@ -61,13 +61,14 @@ READY_S = 60.0
 class Work:
     """A pod that the suite asks for, without a name.
 
-    ``args`` are agnhost's. ``health``: the path on `HTTP_PORT` that tells when it is ready; None,
-    ready once it runs. ``node``: binds it there, past the scheduler; ``selector`` lets the
+    ``args`` are agnhost's; ``command`` runs in its stead. ``health``: the path on `HTTP_PORT`
+    that tells when it is ready; None, ready once it runs. ``node``: binds it there, past the scheduler; ``selector`` lets the
     scheduler choose. ``requests``: of the scheduler, as ``{"cpu": "10m"}``. ``grace_s``: what
     it has to end by itself. ``more``: fields of the PodSpec.
     """
 
     args: Sequence[str] = ("pause",)
+    command: Sequence[str] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     health: str | None = None
     node: str | None = None
@@ -92,7 +93,8 @@ def pod_spec(work: Work, image: str) -> PodSpec:
         name=CONTAINER,
         image=image,
         imagePullPolicy="IfNotPresent",
-        args=list(work.args),
+        command=list(work.command) if work.command else None,
+        args=None if work.command else list(work.args),
         ports=[ContainerPort(containerPort=port) for port in work.ports],
         readinessProbe=Probe(httpGet=ready, periodSeconds=1) if ready else None,
         resources=ResourceRequirements(requests=dict(work.requests)) if work.requests else None,
