@@ -20,7 +20,7 @@ except ImportError:  # as two files
     from rewriting import REWRITINGS, Object, rewrite  # type: ignore[import-not-found,no-redef]
 
 HOST = "127.0.0.1"
-_GROUPS = ["", "networking.k8s.io", "crd.projectcalico.org"]
+_GROUPS = ["", "apps", "batch", "policy", "networking.k8s.io", "crd.projectcalico.org"]
 #: The suite's mark on its namespaces: no other's are touched.
 _MARK = "iec4.run"
 _PATIENCE_S = 5

@@ -1,7 +1,7 @@
-"""What a faulty cluster makes of what it is sent: policies, labels, as an admission rewrites them.
+"""What a faulty cluster makes of what it is sent: policies, pods …, as an admission rewrites them.
 
 A rewritten object is what the cluster enforces from then on, and nobody is told: so each way in
-which an implementation of NetworkPolicy can be wrong is acted out by a right one. This module
+which a cluster can be wrong about policies and pods is acted out by a right one. This module
 travels to hosts, and is all standard library.
 """
 
@@ -143,12 +143,68 @@ def _order_reversed(policy: Object, _: Object) -> None:
         policy["spec"]["order"] = -policy["spec"]["order"]
 
 
+def _selector_ignored(pod: Object, _: Object) -> None:
+    pod["spec"].pop("nodeSelector", None)
+
+
+def _tolerating(**which: str) -> Change:
+    def change(pod: Object, previous: Object) -> None:
+        if not previous:
+            pod["spec"].setdefault("tolerations", []).append({"operator": "Exists", **which})
+
+    return change
+
+
+def _requests_ignored(pod: Object, previous: Object) -> None:
+    if not previous:
+        for container in pod["spec"]["containers"]:
+            container.pop("resources", None)
+
+
+def _affinity_ignored(pod: Object, _: Object) -> None:
+    pod["spec"].pop("affinity", None)
+
+
+def _volumes_empty(pod: Object, previous: Object) -> None:
+    for volume in () if previous else pod["spec"].get("volumes") or ():
+        if volume.pop("configMap", None) or volume.pop("secret", None):
+            volume["emptyDir"] = {}
+
+
+def _addresses_unexplained(pod: Object, _: Object) -> None:
+    annotations = pod["metadata"].get("annotations") or {}
+    for name in [name for name in annotations if name.startswith("cni.projectcalico.org/")]:
+        del annotations[name]
+
+
+def _all_at_once(deployment: Object, _: Object) -> None:
+    deployment["spec"]["strategy"] = {"type": "Recreate"}
+
+
+def _history_lost(deployment: Object, _: Object) -> None:
+    deployment["spec"]["revisionHistoryLimit"] = 0
+
+
+def _budget_ignored(budget: Object, _: Object) -> None:
+    budget["spec"].pop("minAvailable", None)
+    budget["spec"]["maxUnavailable"] = "100%"
+
+
+def _quota_ignored(quota: Object, _: Object) -> None:
+    quota["spec"]["hard"] = dict.fromkeys(quota["spec"]["hard"], "1000")
+
+
+def _never_run(job: Object, _: Object) -> None:
+    job["spec"]["suspend"] = True
+
+
 #: What a policy that is not let go has; `k8s.policy-kept` ends when it is taken off again.
 KEPT = "iec4.run/kept"
 
 _POLICIES = ("networkpolicies",)
 _LABELLED = ("pods", "namespaces")
 _GLOBAL = ("globalnetworkpolicies",)
+_PODS = ("pods",)
 
 
 @dataclass(frozen=True)
@@ -228,6 +284,42 @@ REWRITINGS = {
         _GLOBAL,
         _order_reversed,
     ),
+    "k8s.selector-ignored": Rewriting(
+        "pods are put on nodes that they did not select", _PODS, _selector_ignored
+    ),
+    "k8s.taints-ignored": Rewriting("pods tolerate every taint", _PODS, _tolerating()),
+    "k8s.requests-ignored": Rewriting(
+        "the scheduler does not know what pods ask for", _PODS, _requests_ignored
+    ),
+    "k8s.affinity-ignored": Rewriting(
+        "pods are put beside those that they avoid", _PODS, _affinity_ignored
+    ),
+    "k8s.cordon-ignored": Rewriting(
+        "pods are put on nodes that are being drained",
+        _PODS,
+        _tolerating(key="node.kubernetes.io/unschedulable"),
+    ),
+    "k8s.volumes-empty": Rewriting(
+        "volumes of configuration and secrets are empty", _PODS, _volumes_empty
+    ),
+    "k8s.addresses-unexplained": Rewriting(
+        "no pod says that its address is Calico's",
+        ("pods", "pods/status"),
+        _addresses_unexplained,
+    ),
+    "k8s.rollout-at-once": Rewriting(
+        "an update ends all pods before it starts new ones", ("deployments",), _all_at_once
+    ),
+    "k8s.history-lost": Rewriting(
+        "what a deployment was before is forgotten", ("deployments",), _history_lost
+    ),
+    "k8s.budgets-ignored": Rewriting(
+        "disruption budgets allow every disruption", ("poddisruptionbudgets",), _budget_ignored
+    ),
+    "k8s.quotas-ignored": Rewriting(
+        "quotas are a thousand of everything", ("resourcequotas",), _quota_ignored
+    ),
+    "k8s.jobs-suspended": Rewriting("jobs are not run", ("jobs",), _never_run),
 }
 
 

@@ -62,9 +62,9 @@ class Work:
     """A pod that the suite asks for, without a name.
 
     ``args`` are agnhost's; ``command`` runs in its stead. ``health``: the path on `HTTP_PORT`
-    that tells when it is ready; None, ready once it runs. ``node``: binds it there, past the scheduler; ``selector`` lets the
-    scheduler choose. ``requests``: of the scheduler, as ``{"cpu": "10m"}``. ``grace_s``: what
-    it has to end by itself. ``more``: fields of the PodSpec.
+    that tells when it is ready; None, ready once it runs. ``node``: binds it there, past the
+    scheduler; ``selector`` lets that choose. ``requests``: of the scheduler, as
+    ``{"cpu": "10m"}``. ``grace_s``: what it has to end by itself. ``more``: fields of the PodSpec.
     """
 
     args: Sequence[str] = ("pause",)
