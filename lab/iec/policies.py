@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from lightkube.models.core_v1 import ContainerPort, EnvVar
@@ -13,58 +12,53 @@ from lightkube.types import PatchType
 
 from blueprints import policy_matrix
 from blueprints.policy_matrix import Cell, Labels, Step
-from lab.closing import Closing
 from lab.errors import LabError
 from lab.iec.client import Cluster
 from lab.iec.traffic import Outcome, Source, To, attempt_all
-from lab.iec.workload import AGNHOST, Place, Work, ip_of, new_place, pod_spec
+from lab.iec.workload import Place, Work, ip_of, pod_spec
 from lab.wait import wait_for
 
 #: What is put on the stage holds within this time, seconds.
-SETTLE_S = 15.0
+SETTLE_S = 10.0
 
 
 class NotAsExpected(LabError):
     """Cells are open that must be denied, or the other way round."""
 
 
-class Stage(Closing):
+class Stage:
     """Namespaces and pods of a `policy_matrix.Stage`, with what steps put on them.
 
     Not to be used by several threads: a step replaces the one before.
     """
 
-    def __init__(
-        self, cluster: Cluster, plan: policy_matrix.Stage, *, run: str, image: str = AGNHOST
-    ) -> None:
-        self._cluster = cluster
+    def __init__(self, plan: policy_matrix.Stage, new_place: Callable[[str], Place]) -> None:
+        """Set it up, in namespaces that ``new_place`` makes; raises `LabError`."""
         self._plan = plan
-        self._places: dict[str, Place] = {}
-        self._addresses: dict[str, str] = {}
+        self._places = {name: new_place(name) for name in plan.namespaces}
+        self._cluster = next(iter(self._places.values())).cluster
         #: (namespace, name) → spec
         self._policies: dict[tuple[str, str], dict[str, Any]] = {}
         self._labels: dict[str, Labels] = {}
-        self._closing = ExitStack()
-        try:
-            self._set(run, image)
-        except BaseException:
-            self.close()
-            raise
+        self._addresses = self._set_up()
 
-    def _set(self, run: str, image: str) -> None:
+    def _set_up(self) -> dict[str, str]:
+        """Label the namespaces, and make the pods; returns these' addresses."""
+        for name, labels in self._plan.namespaces.items():
+            self._label(name, labels)
         first, second = two_nodes(self._cluster)
         nodes = {"first": first, "second": second}
-        for name, labels in self._plan.namespaces.items():
-            place = new_place(self._cluster, name, run=run, image=image)
-            self._places[name] = self._closing.enter_context(place)
-            self._label(name, labels)
         for name, pod in self._plan.pods.items():
             place, short = self._at(name)
-            place.pod(short, _work(pod, nodes[pod.node], image))
-        for name in self._plan.namespaces:
-            pods = [self._at(pod)[1] for pod in self._plan.pods if pod.startswith(f"{name}/")]
-            for short, ready in self._places[name].ready(*pods).items():
-                self._addresses[f"{name}/{short}"] = ip_of(ready)
+            place.pod(short, _work(pod, nodes[pod.node], place.image))
+        return {
+            f"{name}/{short}": ip_of(ready)
+            for name, place in self._places.items()
+            for short, ready in place.ready(*self._in(name)).items()
+        }
+
+    def _in(self, namespace: str) -> list[str]:
+        return [self._at(pod)[1] for pod in self._plan.pods if pod.startswith(f"{namespace}/")]
 
     def _at(self, pod: str) -> tuple[Place, str]:
         namespace, _, name = pod.partition("/")
@@ -140,7 +134,12 @@ class Stage(Closing):
             self._compare(dict.fromkeys(step.allowed, True))
             return True
 
-        wait_for("the matrix' cells as they must be", as_expected, timeout=timeout)
+        wait_for(
+            "every cell as it must be",
+            as_expected,
+            timeout=timeout,
+            not_yet=(NotAsExpected,),
+        )
 
     def _compare(self, expected: Mapping[Cell, bool]) -> None:
         wrong = [
@@ -150,9 +149,6 @@ class Stage(Closing):
         ]
         if wrong:
             raise NotAsExpected(", ".join(wrong))
-
-    def close(self) -> None:
-        self._closing.close()
 
 
 def _work(pod: policy_matrix.Pod, node: str, image: str) -> Work:

@@ -12,7 +12,8 @@ from enum import Enum
 from typing import TypeVar
 
 from lab.errors import LabError
-from lab.iec.workload import Place
+from lab.iec.execution import execute
+from lab.iec.workload import CONTAINER, Place
 
 #: An attempt that has no answer within this time was not let through. Seconds.
 ATTEMPT_S = 1
@@ -42,7 +43,15 @@ class Outcome(Enum):
     FAILED = "OTHER"
 
     def __str__(self) -> str:
-        return self.name.lower()
+        return _WORDS[self]
+
+
+_WORDS = {
+    Outcome.OPEN: "open",
+    Outcome.TIMEOUT: "unanswered",
+    Outcome.REFUSED: "refused",
+    Outcome.FAILED: "unusable",
+}
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,13 @@ class To:
 def attempt(source: Source, targets: Iterable[To]) -> dict[To, Outcome]:
     """Try connections from a pod, all at once. Raises `LabError` where it cannot be tried."""
     by_name = {str(target): target for target in targets}
-    done = source.place.execute(
-        source.pod, "sh", "-c", _TRY, "sh", *by_name, timeout=_COMMAND_S
+    done = execute(
+        source.place.cluster,
+        source.pod,
+        ["sh", "-c", _TRY, "sh", *by_name],
+        namespace=source.place.name,
+        container=CONTAINER,
+        timeout=_COMMAND_S,
     ).check()
     said = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     if said.keys() != by_name.keys():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from blueprints import policy_matrix
+from blueprints import model, policy_matrix
 from blueprints.errors import ConfigError
 from blueprints.policy_matrix import DIRECTORY, STAGE, Policy
 from tests.blueprints.policy_oracle import Oracle
@@ -34,6 +34,13 @@ def test_every_scenario_shows_a_difference() -> None:
     for name, scenario in MATRIX.scenarios.items():
         seen = [scenario.control, scenario.before, scenario]
         assert any(step.denied for step in seen if step), name
+
+
+def test_every_scenario_is_a_criterion_of_the_blueprint() -> None:
+    criteria = [scenario.criterion for scenario in MATRIX.scenarios.values()]
+    assert len({*criteria}) == len(criteria)
+    by_id = model.load().by_id
+    assert [by_id[one].layer for one in criteria] == ["k8s"] * len(criteria)
 
 
 def test_addresses_of_pods_are_put_into_blocks() -> None:
