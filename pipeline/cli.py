@@ -114,6 +114,9 @@ def run_command(
     disruptive: Disruptive = False,
     run: Run = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with an interrupted run.")] = None,
+    build: Annotated[
+        bool, typer.Option("--build", help="First build the cluster's programs (lab build).")
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -121,8 +124,10 @@ def run_command(
 
     Example: ./iec4 run --layer paas,saas --maturity incubation
     """
-    from pipeline import commands, story
+    from pipeline import building, commands, story
 
+    if build:
+        building.build_for(lab or "embedded")
     request = story.Request(
         lab=lab or "embedded",
         blueprint=blueprint,

@@ -17,7 +17,9 @@ from pipeline.options import (
     maturity_of,
 )
 
-app = typer.Typer(no_args_is_help=True, help="The lab: up, status, down, check, scans, faults.")
+app = typer.Typer(
+    no_args_is_help=True, help="The lab: up, status, down, check, build, scans, faults."
+)
 fault_app = typer.Typer(no_args_is_help=True, help="Faults of a lab that the suite made.")
 app.add_typer(fault_app, name="fault")
 
@@ -52,6 +54,19 @@ def lab_check(lab: Lab = None, as_json: Json = False) -> int:
     from pipeline import labs
 
     return labs.check(lab, as_json=as_json)
+
+
+@app.command("build")
+def lab_build(
+    deep: Annotated[bool, typer.Option("--deep", help="Also what the deep lab needs.")] = False,
+    keep_go_caches: Annotated[
+        bool, typer.Option("--keep-go-caches", help="Some GiB, for another build.")
+    ] = False,
+) -> int:
+    """Build the cluster's programs, once a machine. Example: ./iec4 lab build --deep"""
+    from pipeline.building import build
+
+    return build(deep=deep, keep_go_caches=keep_go_caches)
 
 
 @app.command("scans")

@@ -31,7 +31,7 @@ def test_help_fits_one_screen(iec4: Iec4) -> None:
 @pytest.mark.parametrize(
     "command",
     [[c] for c in ALONE]
-    + [["lab", c] for c in ("up", "status", "down", "check", "scans")]
+    + [["lab", c] for c in ("up", "status", "down", "check", "build", "scans")]
     + [["lab", "fault", c] for c in ("list", "inject", "clear")]
     + [["criteria", "import"]]
     + [["tars", c] for c in ("ping", "call", "query", "decode")]
