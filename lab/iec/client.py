@@ -113,6 +113,10 @@ class Cluster(Closing):
                 f"the API server's {path} is not as expected", found=str(error), expected="JSON"
             ) from None
 
+    def post(self, path: str, body: Any) -> Any:
+        """Create an object of a kind, or in a version, that lightkube has no class for."""
+        return self._plain.post(path, json=body).json()
+
     def token(self, account: str, *, namespace: str, seconds: int = 600) -> str:
         """A token for a service account; it, too, is redacted from now on."""
         spec = TokenRequestSpec(audiences=[], expirationSeconds=seconds)

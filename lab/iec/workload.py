@@ -28,11 +28,12 @@ from lightkube.models.core_v1 import (
     ResourceRequirements,
     SeccompProfile,
     SecurityContext,
+    Taint,
     Toleration,
 )
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import Namespace, Pod, ServiceAccount
+from lightkube.resources.core_v1 import Namespace, Node, Pod, ServiceAccount
 from lightkube.types import CascadeType
 
 from lab.closing import Closing
@@ -46,6 +47,8 @@ AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 #: The port of `serving`, and the path on it that says 200 when it serves.
 HTTP_PORT = 8080
 HEALTH = "/hostname"
+#: The label by which a node is told from others.
+HOSTNAME = "kubernetes.io/hostname"
 #: The suite's mark on what it makes, with the run that it made it for.
 RUN = "iec4.run"
 #: Until when that run can last at most, in seconds since the epoch: after it, it is left over.
@@ -244,6 +247,20 @@ def _remove(cluster: Cluster, namespace: str) -> None:
     except Refused as refused:
         if refused.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # it is on its way
             raise
+
+
+def schedulable(cluster: Cluster) -> list[str]:
+    """The nodes that take any pod, but for what the suite itself keeps away for a while."""
+
+    def away(taint: Taint) -> bool:
+        return taint.effect != "PreferNoSchedule" and not taint.key.startswith(RUN)
+
+    return [
+        name_of(node)
+        for node in cluster.kube.list(Node)
+        if node.spec is None
+        or not (node.spec.unschedulable or any(away(one) for one in node.spec.taints or ()))
+    ]
 
 
 def is_ready(pod: Pod) -> bool:

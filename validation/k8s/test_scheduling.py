@@ -21,11 +21,12 @@ from lightkube.utils.quantity import parse_quantity
 
 from blueprints.evidence import Evidence
 from lab.iec.client import Cluster
-from lab.iec.workload import Place, Work, metadata, name_of, state_of
+from lab.iec.workload import HOSTNAME, Place, Work, metadata, name_of, schedulable, state_of
 
 #: The suite's own labels and taints of nodes.
 MARK = "iec4.run/judged"
-HOSTNAME = "kubernetes.io/hostname"
+#: Beside these criteria another may have a node drained.
+CORDONED = Toleration(key="node.kubernetes.io/unschedulable", operator="Exists")
 #: How long the scheduler may take to decide, seconds.
 DECIDED_S = 20.0
 
@@ -53,19 +54,6 @@ def decisions(place: Place, *names: str) -> dict[str, Pod]:
 def node_of(pod: Pod) -> str | None:
     assert pod.spec is not None
     return pod.spec.nodeName
-
-
-def schedulable(cluster: Cluster) -> list[str]:
-    """The nodes that take any pod: neither cordoned nor with a taint that keeps pods away."""
-    return [
-        name_of(node)
-        for node in cluster.kube.list(Node)
-        if node.spec is None
-        or not (
-            node.spec.unschedulable
-            or any(taint.effect != "PreferNoSchedule" for taint in node.spec.taints or ())
-        )
-    ]
 
 
 @contextmanager
@@ -107,7 +95,7 @@ def test_a_pod_goes_where_it_selects(
     value = secrets.token_hex(4)
     node = schedulable(cluster)[0]
     with evidence.judge("a pod runs on the node that has the label it selects, and nowhere else"):
-        agnhost_place.pod("selects", Work(selector={MARK: value}))
+        agnhost_place.pod("selects", Work(selector={MARK: value}, tolerations=[CORDONED]))
         found = decisions(agnhost_place, "selects")["selects"]
         assert node_of(found) is None, f"it was put on {node_of(found)}, which has no such label"
         with labelled(cluster, node, value):
@@ -128,7 +116,7 @@ def test_a_taint_keeps_pods_away(
         evidence.judge("a tainted node takes the pods that tolerate it, and no others"),
     ):
         agnhost_place.pod("intolerant", Work(selector=here))
-        agnhost_place.pod("tolerant", Work(selector=here, tolerations=[tolerates]))
+        agnhost_place.pod("tolerant", Work(selector=here, tolerations=[tolerates, CORDONED]))
         found = decisions(agnhost_place, "intolerant", "tolerant")
         assert node_of(found["intolerant"]) is None, "a pod that does not tolerate it runs"
         assert node_of(found["tolerant"]) == node, state_of(found["tolerant"])
