@@ -214,9 +214,11 @@ def collect(run: RunDirectory, lab: Lab, progress: Progress) -> None:
     for name in lab.inventory.hosts:
         try:
             host = lab.host(name)
-            listing = host.run(["sh", "-c", "ls -d .iec4/services/*/log"]).text
-            for remote in listing.split():
-                local = run.logs / "hosts" / name / f"{remote.split('/')[-2]}.log"
+            listing = host.run(["sh", "-c", "cd .iec4/services && ls -d */log */*.log"]).text
+            for found in listing.split():
+                remote = f".iec4/services/{found}"
+                service = found.removesuffix("log").rstrip("./").replace("/", "-")
+                local = run.logs / "hosts" / name / f"{service}.log"
                 local.parent.mkdir(parents=True, exist_ok=True)
                 host.get(remote, local)
                 local.write_bytes(redactor.data(local.read_bytes()))

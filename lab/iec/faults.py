@@ -18,7 +18,7 @@ _ROLES = ("tars-master",)
 
 #: Where the embedded cluster tells that a deed is done, from its host's home directory.
 _DONE = Path("iec/faults-done")
-_KUBECONFIG = Path("iec/admin.conf")
+_UP = Path("iec/up")
 _TIMEOUT_S = 75.0
 
 FAULTS = (
@@ -35,7 +35,7 @@ def await_deed(flag: Path, *, done: bool) -> None:
     `WaitTimeout`.
     """
     home = flag.parents[len(DIRECTORY.parts)]
-    if (home / _KUBECONFIG).exists():
+    if (home / _UP).exists():
         wait_for(
             f"{flag.name} {'done' if done else 'undone'} by the embedded cluster",
             lambda: (home / _DONE / flag.name).exists() == done,

@@ -27,6 +27,8 @@ AGENT = "tars-agent"
 MODULES = ("lab/__init__.py", "lab/iec/__init__.py", "lab/iec/embedded")
 
 _UP_TIMEOUT_S = 90.0
+#: The cluster that is up is the one that runs: one that was before has left its files.
+_IS_UP = '[ "$(cat "$1/up")" = "$(cat ".iec4/services/$2/pid")" ]'
 
 # From the host account's home directory.
 _HOME = "iec"
@@ -142,6 +144,7 @@ class EmbeddedIec(Recipe):
         """Start what is installed: a cluster with nothing in it. It answers a little later."""
         address, port = lab.address(SYSTEM, ENDPOINT)
         argv = ["python3", "-m", "lab.iec.embedded.cluster", "--home", _HOME]
+        argv += ["--logs", f".iec4/services/{SYSTEM}"]
         argv += ["--listen", f"{address}:{port}"]
         for name in lab.inventory.with_role(AGENT):
             argv += ["--node", name]
@@ -158,6 +161,6 @@ class EmbeddedIec(Recipe):
 
 def _handed_over(lab: Lab) -> bool:
     """True once the cluster has left its kubeconfig; raises `SystemDown` before."""
-    if not lab.host(master(lab)).run(["test", "-s", _KUBECONFIG]).ok:
-        raise SystemDown("the cluster is not up yet", expected=f"{_KUBECONFIG} on its host")
+    if not lab.host(master(lab)).run(["sh", "-c", _IS_UP, "sh", _HOME, SYSTEM]).ok:
+        raise SystemDown("the cluster is not up yet", expected=f"its process id in {_HOME}/up")
     return True

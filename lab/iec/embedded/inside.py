@@ -1,8 +1,9 @@
 """The first process of the embedded cluster's namespaces: brings it up, and holds all of it.
 
-    python3 -m lab.iec.embedded.inside HOME ADDRESS SOCKET NODE...
+    python3 -m lab.iec.embedded.inside HOME LOGS ADDRESS SOCKET PID NODE...
 
-HOME: the system's directory. ADDRESS: where clients reach it, through SOCKET, a descriptor.
+HOME: the system's directory. ADDRESS: where clients reach it, through SOCKET, a descriptor. PID:
+by which it is known outside, where it has another.
 When it ends, by TERM or any other way, the kernel ends all processes of its namespace, and with
 them go networks, mounts and what lay in memory.
 """
@@ -10,7 +11,6 @@ them go networks, mounts and what lay in memory.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import shutil
@@ -36,24 +36,26 @@ _log = logging.getLogger("embedded cluster")
 
 
 def main(argv: list[str]) -> None:
-    home, address, descriptor = Path(argv[0]).absolute(), argv[1], int(argv[2])
+    home, logs = Path(argv[0]).absolute(), Path(argv[1]).absolute()
+    address, descriptor, pid, names = argv[2], int(argv[3]), argv[4], argv[5:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     os.environ |= {"PATH": PATH, "HOME": str(RUN)}
-    laid_out = plan(home, address, argv[3:])
-    for name in ("etcd", "log", "faults-done"):
+    laid_out = plan(home, logs, address, names)
+    for name in ("etcd", "faults-done"):
         shutil.rmtree(home / name, ignore_errors=True)
-    (home / "log").mkdir()
     mounts.prepare(laid_out)
     machines = machine.make(laid_out)
     with socket.socket(fileno=descriptor) as listening:
         listening.setblocking(False)
         try:
-            asyncio.run(_hold(laid_out, machines, listening))
+            asyncio.run(_hold(laid_out, machines, listening, pid))
         except (*TROUBLE, ProgramFailed) as error:
             sys.exit(f"the embedded cluster did not come up: {error or type(error).__name__}")
 
 
-async def _hold(laid_out: Plan, machines: list[Machine], listening: socket.socket) -> None:
+async def _hold(
+    laid_out: Plan, machines: list[Machine], listening: socket.socket, pid: str
+) -> None:
     # The first process of a namespace hears only signals that it handles.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
     began = time.monotonic()
@@ -84,7 +86,8 @@ async def _hold(laid_out: Plan, machines: list[Machine], listening: socket.socke
     say("Calico started")
     for node in nodes:
         node.live()
-    _hand_over(laid_out, authority, version)
+    _hand_over(laid_out, authority)
+    laid_out.up.write_text(pid)
     say("nodes live")
     cluster = Cluster(api, programs, nodes, machines, RUN / "etc")
     async with door:
@@ -115,7 +118,7 @@ async def _install_calico(laid_out: Plan, api: Api) -> None:
     await calico.configure(api, await calico.version(laid_out))
 
 
-def _hand_over(laid_out: Plan, authority: Authority, version: str) -> None:
+def _hand_over(laid_out: Plan, authority: Authority) -> None:
     admin = authority.client("admin-outside", "kubernetes-admin", "system:masters")
     server = f"https://{laid_out.outside}:{API_PORT}"
     text = authority.kubeconfig_text("kubernetes-admin", admin, server)
@@ -123,8 +126,6 @@ def _hand_over(laid_out: Plan, authority: Authority, version: str) -> None:
     unfinished.touch(mode=0o600)
     unfinished.write_bytes(text)
     unfinished.rename(laid_out.kubeconfig)
-    banner = {"embedded": "a rootless cluster of the suite's own", "kubernetes": version}
-    laid_out.banner.write_text(json.dumps(banner))
 
 
 if __name__ == "__main__":

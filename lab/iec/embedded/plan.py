@@ -39,9 +39,11 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """``home``: the system's directory on its host. ``outside``: the address that clients use."""
+    """``home``, ``logs``: the system's directories on its host. ``outside``: the address that
+    clients use."""
 
     home: Path
+    logs: Path
     outside: str
     nodes: tuple[NodePlan, ...]
 
@@ -63,7 +65,7 @@ class Plan:
         return str(self.home / "bin" / name)
 
     def log(self, name: str) -> Path:
-        return self.home / "log" / f"{name}.log"
+        return self.logs / f"{name}.log"
 
     @property
     def kubeconfig(self) -> Path:
@@ -71,12 +73,12 @@ class Plan:
         return self.home / "admin.conf"
 
     @property
-    def banner(self) -> Path:
-        """What the cluster says of itself once it is up."""
-        return self.home / "embedded"
+    def up(self) -> Path:
+        """Tells, by its process id outside, which cluster it is that is up."""
+        return self.home / "up"
 
 
-def plan(home: Path, outside: str, names: list[str]) -> Plan:
+def plan(home: Path, logs: Path, outside: str, names: list[str]) -> Plan:
     """The plan of a cluster with nodes of these names."""
     nodes = tuple(NodePlan(name, NODES[11 + i]) for i, name in enumerate(names))
-    return Plan(home, outside, nodes)
+    return Plan(home, logs, outside, nodes)
