@@ -138,6 +138,43 @@ def _with_addresses(value: Any, address: Callable[[str], str]) -> Any:
     return value
 
 
+class Entity(Model):
+    """One end of what a Calico rule is about; selectors are Calico's expressions."""
+
+    selector: str | None = None
+    namespaceSelector: str | None = None  # noqa: N815
+    ports: tuple[int | str, ...] = ()
+
+
+class Rule(Model):
+    """One of Calico's rules: the first that fits decides."""
+
+    action: Literal["Allow", "Deny", "Pass"]
+    protocol: Protocol | None = None
+    source: Entity | None = None
+    destination: Entity | None = None
+
+
+class GlobalPolicy(Model):
+    """Calico's GlobalNetworkPolicy; of several the one of the lowest order decides first.
+
+    ``namespaceSelector`` chooses among the stage's own namespaces alone.
+    https://docs.tigera.io/calico/3.28/reference/resources/globalnetworkpolicy
+    """
+
+    order: int
+    selector: str
+    namespaceSelector: str = "all()"  # noqa: N815
+    types: tuple[Literal["Ingress", "Egress"], ...] = Field(min_length=1)
+    ingress: tuple[Rule, ...] = ()
+    egress: tuple[Rule, ...] = ()
+
+    def spec(self, within: str) -> dict[str, Any]:
+        """The policy as it is sent; ``within``: a selector of the namespaces that it may touch."""
+        sent = self.model_dump(exclude_unset=True, mode="json")
+        return sent | {"namespaceSelector": f"{within} && ({self.namespaceSelector})"}
+
+
 class Cell(Model):
     """One connection: from a pod to a port of another."""
 
@@ -187,11 +224,13 @@ class Stage(Model):
 class Step(Model):
     """What is put on the stage, and the cells that must then be allowed, and denied.
 
-    ``policies``: namespace → name → policy; they replace those of the step before.
+    ``policies``: namespace → name → policy, ``calico``: name → one of Calico's own; they replace
+    those of the step before.
     ``labels``: pod or namespace → labels that it gets beside its own.
     """
 
     policies: dict[str, dict[str, Policy]] = Field(default_factory=dict)
+    calico: dict[str, GlobalPolicy] = Field(default_factory=dict)
     labels: dict[str, Labels] = Field(default_factory=dict)
     allowed: tuple[Cell, ...] = ()
     denied: tuple[Cell, ...] = ()

@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from lightkube.models.core_v1 import ContainerPort, EnvVar
+from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.core_v1 import Namespace, Node, Pod
 from lightkube.resources.networking_v1 import NetworkPolicy
 from lightkube.types import PatchType
 
 from blueprints import policy_matrix
-from blueprints.policy_matrix import Cell, Labels, Step
+from blueprints.policy_matrix import Cell, GlobalPolicy, Labels, Step
 from lab.errors import LabError
+from lab.iec.calico import GlobalNetworkPolicy
 from lab.iec.client import Cluster
 from lab.iec.traffic import Outcome, Source, To, attempt_all
 from lab.iec.workload import Place, Work, ip_of, pod_spec
 from lab.wait import wait_for
 
+#: The label of a stage's namespaces: Calico's policies of a stage hold there alone.
+_STAGE = "iec4.stage"
 #: What is put on the stage holds within this time, seconds.
 SETTLE_S = 10.0
 
@@ -39,13 +43,15 @@ class Stage:
         self._cluster = next(iter(self._places.values())).cluster
         #: (namespace, name) → spec
         self._policies: dict[tuple[str, str], dict[str, Any]] = {}
+        self._global: list[str] = []
         self._labels: dict[str, Labels] = {}
+        self._mark = next(iter(self._places.values())).name
         self._addresses = self._set_up()
 
     def _set_up(self) -> dict[str, str]:
         """Label the namespaces, and make the pods; returns these' addresses."""
         for name, labels in self._plan.namespaces.items():
-            self._label(name, labels)
+            self._label(name, {**labels, _STAGE: self._mark})
         first, second = two_nodes(self._cluster)
         nodes = {"first": first, "second": second}
         for name, pod in self._plan.pods.items():
@@ -80,6 +86,7 @@ class Stage:
             for namespace, policies in step.policies.items()
             for name, policy in policies.items()
         }
+        self._put_global(step.calico)
         kube = self._cluster.kube
         for namespace, name in self._policies.keys() - wanted.keys():
             kube.delete(NetworkPolicy, name, namespace=namespace)
@@ -91,6 +98,23 @@ class Stage:
             elif self._policies[namespace, name] != spec:
                 kube.replace(policy)
         self._policies = wanted
+
+    def _put_global(self, wanted: Mapping[str, GlobalPolicy]) -> None:
+        kube = self._cluster.kube
+        while self._global:
+            kube.delete(GlobalNetworkPolicy, self._global.pop())
+        if not wanted:
+            return
+        owner = kube.get(Namespace, self._mark).metadata
+        assert owner is not None
+        whose = OwnerReference("v1", "Namespace", self._mark, str(owner.uid))
+        for short, policy in wanted.items():
+            # The prefix is libcalico-go's, for policies of the default tier.
+            name = f"default.{self._mark}-{short}"
+            metadata = ObjectMeta(name=name, ownerReferences=[whose])
+            spec = policy.spec(f"{_STAGE} == '{self._mark}'")
+            kube.create(GlobalNetworkPolicy(metadata=metadata, spec=spec))
+            self._global.append(name)
 
     def _put_labels(self, wanted: Mapping[str, Labels]) -> None:
         for name in self._labels.keys() | wanted.keys():

@@ -198,6 +198,10 @@ def _never_run(job: Object, _: Object) -> None:
     job["spec"]["suspend"] = True
 
 
+def _scope_ignored(policy: Object, _: Object) -> None:
+    policy["spec"].pop("namespaceSelector", None)
+
+
 #: What a policy that is not let go has; `k8s.policy-kept` ends when it is taken off again.
 KEPT = "iec4.run/kept"
 
@@ -278,6 +282,9 @@ REWRITINGS = {
         "labels of pods and namespaces stay as they were",
         _LABELLED,
         _labels_lost,
+    ),
+    "k8s.scope-ignored": Rewriting(
+        "Calico's global policies hold in every namespace", _GLOBAL, _scope_ignored
     ),
     "k8s.order-reversed": Rewriting(
         "Calico's policies hold in reversed order",

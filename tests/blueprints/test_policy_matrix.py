@@ -18,7 +18,7 @@ STEPS = {
         ("before", scenario.before),
         ("judged", scenario),
     )
-    if step is not None
+    if step is not None and not step.calico  # whose meaning the oracle does not know
 }
 
 
