@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
+from blueprints.documents import parse_json
 from blueprints.errors import ConfigError, Unacceptable
-from submission.untrusted import parse_json
 
 #: The attestation's name in a bundle, beside ``results/``, where the UI does not look.
 ATTESTATION = "attestation.dsse.json"

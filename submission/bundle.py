@@ -20,6 +20,7 @@ from robot.api import ExecutionResult
 from robot.errors import DataError
 from robot.result import TestCase
 
+from blueprints.documents import parse_xml
 from blueprints.errors import Unacceptable
 from blueprints.evidence import Verdict
 from blueprints.model import Blueprint, Maturity
@@ -31,7 +32,7 @@ from submission.ledger import Refused
 from submission.rules import ReleaseRules
 from submission.scans.outputs import DIRECTORY, Output, judges, lies_in, read_outputs
 from submission.suites import Case, Suite, case_of, cases_of, write_suite
-from submission.untrusted import parse_xml, read_bytes, read_zip, safe_name
+from submission.untrusted import read_bytes, read_zip, safe_name
 from submission.validity import problems
 
 #: The suite that has a layer's criteria, whichever runner judged them.

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+from blueprints.documents import parse_xml
 from blueprints.errors import ConfigError, Unacceptable
 from blueprints.evidence import Measurement, Verdict
 from reports.bands import limit_of
@@ -21,7 +22,7 @@ from reports.runfiles import ARCHIVE_BYTES
 from reports.text import one_line
 from submission.bundle import OWN
 from submission.suites import RUN
-from submission.untrusted import parse_xml, read_zip
+from submission.untrusted import read_zip
 
 _EMBEDDED = " (embedded lab)"
 _FIGURE = re.compile(r"(\S+): (-?[0-9][0-9.e+-]*) ([^\s,]+)(?:, must be (.+))?")

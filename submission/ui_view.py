@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
+from blueprints.documents import parse_xml
 from blueprints.errors import Unacceptable
-from submission.untrusted import parse_xml, parse_yaml
+from submission.untrusted import parse_yaml
 
 #: Layers whose name contains one of these, and blueprints of these names, are ignored.
 IGNORED_IN_LAYERS = ("test", "service", "home")

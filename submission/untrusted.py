@@ -5,7 +5,6 @@ No entity is expanded, no name leaves its directory, nothing unpacks to more tha
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 import zipfile
@@ -13,11 +12,9 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import yaml
 
-from blueprints import guarded_xml
 from blueprints.errors import Unacceptable
 
 #: Bytes of a document (a scanner's log, an output.xml) at most.
@@ -47,23 +44,6 @@ def read_bytes(path: Path, limit: int = DOCUMENT) -> bytes:
     if len(data) > limit:
         raise Unacceptable(f"{path.name} is longer than {limit >> 20} MiB")
     return data
-
-
-def parse_json(data: bytes) -> Any:
-    """A JSON document. Raises `Unacceptable`."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        says = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise Unacceptable(f"not valid JSON: {says}") from None
-
-
-def parse_xml(data: bytes) -> ElementTree.Element:
-    """An XML document's root, without entities. Raises `Unacceptable`."""
-    try:
-        return guarded_xml.parse(data, levels=DEPTH)
-    except guarded_xml.XmlRefused as error:
-        raise Unacceptable(str(error)) from None
 
 
 def parse_yaml(data: bytes) -> Any:

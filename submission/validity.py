@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from blueprints.documents import parse_xml
 from blueprints.errors import Unacceptable
 from submission.attestation import ATTESTATION
 from submission.suites import FILES, RUN
@@ -17,7 +18,7 @@ from submission.ui_view import (
     shown,
     test_info,
 )
-from submission.untrusted import parse_xml, safe_name
+from submission.untrusted import safe_name
 
 _GZIP = b"\x1f\x8b"
 TIMESTAMP = "%Y%m%d-%H%M%S"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blueprints import lynis
+from blueprints import conformance, kube_hunter, lynis
 from blueprints.checks import Check
 from blueprints.errors import Unacceptable
 from blueprints.model import Maturity
 from blueprints.security import SecurityRules
 from submission.rules import ReleaseRules
-from submission.scans import conformance, kube_hunter, vuls
+from submission.scans import vuls
 from submission.untrusted import read_bytes
 
 #: Where they lie in a run directory: ``bluval/<layer>/<test>/``.

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from blueprints.checks import Check
+from blueprints.documents import parse_json
 from blueprints.errors import Unacceptable
-from submission.untrusted import parse_json
 
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 _SYSTEM = re.compile(r"\b(centos|ubuntu|debian|rhel|redhat|rocky|alma)(\d+(?:\.\d+)?)")

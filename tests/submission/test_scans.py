@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from blueprints import lynis
+from blueprints import conformance, kube_hunter, lynis
 from blueprints.checks import Check
 from blueprints.errors import Unacceptable
 from blueprints.security import security_rules
-from submission.scans import conformance, kube_hunter, vuls
+from submission.scans import vuls
 from tests.submission.conftest import JUNIT, RECORDED, lynis_log, vuls_report
 
 RULES = security_rules()
@@ -132,6 +132,11 @@ def recorded(name: str) -> bytes:
 
 def test_a_recorded_hunt_without_findings_passes() -> None:
     assert failing(kube_hunter.judge(recorded("kube-hunter.json"), RULES.kube_hunter)) == []
+
+
+def test_a_hunt_that_met_no_api_server_is_no_judgement() -> None:
+    with pytest.raises(Unacceptable, match="API server"):
+        kube_hunter.judge(recorded("kube-hunter-no-api.json"), RULES.kube_hunter)
 
 
 def test_a_recorded_finding_fails() -> None:

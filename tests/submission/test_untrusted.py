@@ -16,14 +16,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blueprints import lynis
+from blueprints import conformance, kube_hunter, lynis
+from blueprints.documents import parse_json, parse_xml
 from blueprints.errors import Unacceptable
 from blueprints.security import security_rules
 from submission import untrusted
 from submission.attestation import mismatches, verified
-from submission.scans import conformance, kube_hunter, vuls
+from submission.scans import vuls
 from submission.ui_view import shown, view
-from submission.untrusted import parse_json, parse_xml, parse_yaml, read_bytes, read_zip, safe_name
+from submission.untrusted import parse_yaml, read_bytes, read_zip, safe_name
 from submission.verify import verify
 from tests.submission.conftest import RECORDED, make_lab_run
 from tests.submission.test_bundle import KEY, bundle_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from blueprints.checks import Check
+from blueprints.documents import parse_xml
 from blueprints.errors import Unacceptable
-from submission.untrusted import parse_xml
 
 
 def judge(data: bytes) -> list[Check]:

@@ -1,6 +1,6 @@
 """kube-hunter: any finding fails, whether Akraino's list knows it or not.
 
-Reads ``--report json`` and the plain report. A hunt that met no node has shown nothing.
+Reads ``--report json`` and the plain report. A hunt that met no API server has shown nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from blueprints.checks import Check
+from blueprints.documents import parse_json
 from blueprints.errors import Unacceptable
-from submission.untrusted import parse_json
 
 _NOTHING = "No vulnerabilities were found"
+#: What it calls an API server that it met; the second, when that does not tell its version.
+_API_SERVERS = {"API Server", "Unrecognized K8s API"}
 _ID = re.compile(r"KHV\d{3}|CAP_NET_RAW Enabled|Access to pod's secrets")
 
 
@@ -41,10 +43,13 @@ def _from_json(report: Any, known: Mapping[str, tuple[str, ...]]) -> list[Check]
             for finding in findings
         ]
         seen = len(nodes)
+        served = {service["service"] for service in report["services"]}
     except (KeyError, TypeError, AttributeError):
-        raise Unacceptable("no report of kube-hunter: nodes or vulnerabilities missing") from None
+        raise Unacceptable("no report of kube-hunter: it lacks what it met") from None
     if seen == 0:
         raise Unacceptable("kube-hunter met no node: the hunt has shown nothing")
+    if not served & _API_SERVERS:
+        raise Unacceptable("kube-hunter met no API server: the hunt has shown nothing")
     return [Check(f"hunt on {seen} nodes"), *checks]
 
 
