@@ -18,6 +18,7 @@ from blueprints.config import Document, Model
 from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
 from lab.classroom.installation import OpenViduInstall
+from lab.iec.installation import ClusterInstall
 from lab.jenkins.installation import JenkinsInstall
 from lab.references import Reference
 from lab.tars.installation import ABSENT, OPTIONAL_SERVERS, TarsInstall
@@ -74,6 +75,7 @@ class SystemEntry(Model):
     ``none``. ``platform``: what a real lab's Tars is installed from.
     Of a classroom: ``webhook``, the URL on this machine that it posts its events to; ``openvidu``,
     what a real lab's is installed from.
+    Of a cluster (iec): ``cluster``, what a deep or real lab's is installed from.
     """
 
     adopted: bool = False
@@ -86,6 +88,7 @@ class SystemEntry(Model):
     platform: TarsInstall | None = None
     webhook: str | None = Field(default=None, pattern=r"^http://[^/@\s]+:\d+/\S*$")
     openvidu: OpenViduInstall | None = None
+    cluster: ClusterInstall | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -146,6 +149,7 @@ class Inventory(Model):
                 if endpoint not in system.endpoints
             ]
         open_ends += self._missing_for_jenkins()
+        open_ends += self._missing_for_iec()
         return open_ends + self._missing_for_tars() + self._missing_for_classroom()
 
     def _missing_for_jenkins(self) -> list[str]:
@@ -211,6 +215,28 @@ class Inventory(Model):
             open_ends.append("hosts: one with the role tars-agent, for OpenVidu to run on")
         return open_ends
 
+    def _missing_for_iec(self) -> list[str]:
+        """What a cluster lacks: access to it, and what the suite would have to install."""
+        system = self.systems.get("iec")
+        if system is None or self.kind != "real":
+            return []
+        open_ends = []
+        if "kubeconfig" not in system.secrets:
+            whose = "an administrator's" if system.adopted else "where to write the"
+            open_ends.append(f"systems.iec.secrets.kubeconfig: {whose} kubeconfig, as file:PATH")
+        if system.adopted:
+            return open_ends
+        if system.cluster is None:
+            open_ends.append(
+                "systems.iec.cluster: what the cluster is made of (docs/kubernetes.md has an "
+                "example); or adopted: true for one that is there"
+            )
+        else:
+            open_ends += [f"systems.iec.cluster.{lack}" for lack in system.cluster.missing()]
+        if not self.with_role("tars-master"):
+            open_ends.append("hosts: one with the role tars-master, for the control plane")
+        return open_ends
+
     def require_complete(self) -> None:
         """Raise `ConfigError` when values are missing; a template cannot be worked on."""
         if open_ends := self.missing():
@@ -270,6 +296,7 @@ def _check_names(document: Document, inventory: Inventory) -> None:
         _check_tars(document, inventory, name)
         if system.openvidu is not None:
             _check_installed(document, inventory, name, "openvidu", of="classroom")
+        _check_cluster(document, inventory, name)
     if inventory.kind == "embedded":
         _check_on_loopback(document, inventory)
 
@@ -306,6 +333,15 @@ def _check_jobs_and_installation(document: Document, inventory: Inventory, name:
             raise document.error(
                 *at, "agents", host, says=f"unknown host {host!r}; {nearest(host, inventory.hosts)}"
             )
+
+
+def _check_cluster(document: Document, inventory: Inventory, name: str) -> None:
+    system = inventory.systems[name]
+    if system.cluster is None:
+        return
+    if name != "iec" or inventory.kind == "embedded" or system.adopted:
+        says = "only a deep or real lab's iec that is not adopted is installed like this"
+        raise document.error("systems", name, "cluster", says=says)
 
 
 def _check_tars(document: Document, inventory: Inventory, name: str) -> None:

@@ -43,22 +43,24 @@ class Step(ABC):
 
 @dataclass(frozen=True)
 class Command(Step):
-    """Run ``argv``; skipped when ``unless`` succeeds. Times in seconds."""
+    """Run ``argv``; skipped when ``unless`` succeeds, run by the same account. Times in seconds.
+
+    ``stdin`` may be a function, called when the step is executed.
+    """
 
     argv: Sequence[str]
     unless: Sequence[str] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    stdin: bytes | None = None
+    stdin: bytes | Callable[[], bytes] | None = None
     timeout: float = 60.0
     sudo: bool = False
 
     def execute(self, lab: Lab) -> str:
         host = lab.host(self.host)
-        if self.unless is not None and host.run(self.unless).ok:
+        if self.unless is not None and host.run(self.unless, sudo=self.sudo).ok:
             return "unchanged"
-        host.run(
-            self.argv, timeout=self.timeout, stdin=self.stdin, env=self.env, sudo=self.sudo
-        ).check()
+        stdin = self.stdin() if callable(self.stdin) else self.stdin
+        host.run(self.argv, timeout=self.timeout, stdin=stdin, env=self.env, sudo=self.sudo).check()
         return "done"
 
     def describe(self) -> str:
@@ -68,6 +70,15 @@ class Command(Step):
 _SAME = """
 [ -f "$1" ] && [ "$(stat -c %a "$1")" = "$2" ] && [ "$(sha256sum <"$1")" = "$3  -" ]
 """
+# $1: the path, $2: its mode. It is there whole, or as it was.
+_PUT_AS_ROOT = """
+mkdir -p "$(dirname "$1")"
+umask 077
+trap 'rm -f "$1.new"' EXIT
+cat >"$1.new"
+chmod "$2" "$1.new"
+mv "$1.new" "$1"
+"""
 
 
 @dataclass(frozen=True)
@@ -75,25 +86,32 @@ class Write(Step):
     """Write a small file (configuration, a script), whole, unless it is there like that.
 
     ``content`` may be a function, called when the step is executed: for a secret, which a
-    dry run has no need of.
+    dry run has no need of. With ``sudo`` the file is root's, and so are directories made for it.
     """
 
     path: str
     content: bytes | Callable[[], bytes]
     mode: int = 0o644
+    sudo: bool = False
 
     def execute(self, lab: Lab) -> str:
         content = self.content if isinstance(self.content, bytes) else self.content()
         host = lab.host(self.host)
         digest = hashlib.sha256(content).hexdigest()
-        if host.run(["sh", "-c", _SAME, "sh", self.path, f"{self.mode:o}", digest]).ok:
+        mode = f"{self.mode:o}"
+        same = ["sh", "-c", _SAME, "sh", self.path, mode, digest]
+        if host.run(same, sudo=self.sudo).ok:
             return "unchanged"
-        host.put(content, self.path, mode=self.mode)
+        if self.sudo:
+            put = ["sh", "-euc", _PUT_AS_ROOT, "sh", self.path, mode]
+            host.run(put, stdin=content, sudo=True).check()
+        else:
+            host.put(content, self.path, mode=self.mode)
         return "done"
 
     def describe(self) -> str:
         size = f"{len(self.content)} bytes, " if isinstance(self.content, bytes) else ""
-        return f"write {self.path} ({size}mode {self.mode:o})"
+        return f"{'sudo ' * self.sudo}write {self.path} ({size}mode {self.mode:o})"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,17 @@ _NOT_SHARED = ("as", "c++", "cc", "clang", "clang++", "g++", "gcc", "ld")
 _SHARED_OF_VAR_LIB = ("apt", "dpkg", "pam")
 #: Ids of the suite's accounts: such as no distribution gives to people.
 _FIRST_ID = 42001
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "kmsg")
+#: Parameters of the kernel that a kubelet sets. A machine has files in their place: what it writes
+#: there changes nothing for this machine.
+_WRITTEN_BY_KUBELET = (
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+)
 #: What no machine is to do to the kernel that it shares.
 _NOT_ALLOWED = "-sys_module,-sys_rawio,-sys_time,-sys_boot,-mac_admin"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -270,6 +280,11 @@ def _mount_kernel(root: Path) -> None:
     mount("sysfs", root / "sys", "sysfs", flags=quiet | RDONLY)
     mount("tmpfs", root / "run", "tmpfs", flags=NOSUID | NODEV, options="mode=755,size=64m")
     (root / "run" / "sshd").mkdir(mode=0o755)
+    (root / "run" / "sysctl").mkdir(mode=0o755)
+    for name in _WRITTEN_BY_KUBELET:
+        own = root / "run" / "sysctl" / name.replace("/", ".")
+        own.write_text((parameters / name).read_text())
+        mount(str(own), parameters / name, flags=BIND)
     (root / "run" / "lock").mkdir(mode=0o1777)
     dev = root / "dev"
     mount("tmpfs", dev, "tmpfs", flags=NOSUID | NOEXEC, options="mode=755,size=1m")
@@ -314,7 +329,10 @@ def _enter(root: Path) -> None:
 
 
 def _configure_network(address: str) -> None:
-    lines = f"link set lo up\naddr add {address} dev eth0\nlink set eth0 up\n"
+    # Services of a cluster have addresses that no route leads to; who speaks to one needs one
+    # nevertheless, before its address is translated. Nobody answers behind this one.
+    route = "route add default dev eth0"
+    lines = f"link set lo up\naddr add {address} dev eth0\nlink set eth0 up\n{route}\n"
     subprocess.run(["/sbin/ip", "-batch", "-"], input=lines, text=True, check=True)
     for line in Path("/etc/sysctl.d/60-iec4.conf").read_text().splitlines():
         if line and not line.startswith("#"):
