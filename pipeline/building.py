@@ -1,15 +1,21 @@
-"""What ``lab build`` and ``run --build`` do: the cluster's programs, built once a machine."""
+"""What ``lab build`` and ``run --build`` do: what a lab needs and no registry has, made once.
+
+The cluster's programs, and for the deep lab the disk of its virtual machine.
+"""
 
 from __future__ import annotations
 
 import sys
 
 from lab import inventory as inventories
+from lab.deep import virtual
 from lab.iec import binaries
 
 
 def build(*, deep: bool, keep_go_caches: bool = False) -> int:
     """Build what is lacking, telling how it gets on. Returns the exit code 0, or raises."""
+    if deep:
+        virtual.prepare(_say)
     binaries.build(deep=deep, say=_say, keep_go_caches=keep_go_caches)
     return 0
 

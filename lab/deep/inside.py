@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.errors import LabError, SystemDown
+from lab.deep import virtual_agent
+from lab.errors import LabError, SystemDown, WaitTimeout
 from lab.loopback.cleanup import HOST, TAG, environment
 from lab.loopback.state import lab_id
 
@@ -19,7 +20,12 @@ PID_FILE = "init.pid"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: What a machine has of its own, as unshare and nsenter call it.
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
+#: The socket of a virtual machine's guest agent, in the host's state directory.
+AGENT = "agent.sock"
+#: What its starter's death ends, at once and surely.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _TIMEOUT_S = 30.0
+_ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"}
 
 
 def first_process(state: Path, name: str) -> int:
@@ -40,26 +46,38 @@ def first_process(state: Path, name: str) -> int:
 def run_inside(state: Path, name: str, script: str, arguments: Sequence[str] = ()) -> str:
     """Run a shell script as a machine's root; returns what it printed. Raises `LabError`."""
     pid = first_process(state, name)
-    enter = ["nsenter", "--target", str(pid), *NAMESPACES, "--cgroup", "--root", "--wd"]
+    command = ["/bin/sh", "-euc", script, "sh", *arguments]
+    place = state / "hosts" / name
     try:
-        done = subprocess.run(
-            [*enter, "/bin/sh", "-euc", script, "sh", *arguments],
-            env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        if (place / AGENT).exists():
+            status, printed, complained = virtual_agent.run(
+                place, AGENT, command, env=_ENVIRONMENT, timeout_s=_TIMEOUT_S
+            )
+        else:
+            status, printed, complained = _enter_and_run(pid, command)
+    except (subprocess.TimeoutExpired, WaitTimeout):
         raise LabError(
             f"a script did not end on machine {name}", found=f"none within {_TIMEOUT_S:g} s"
         ) from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
+    if status != 0:
+        said = complained.strip().splitlines()
         raise LabError(
             f"a script failed on machine {name}",
-            found=said[-1] if said else f"status {done.returncode}",
-            evidence=f"{script}\n{done.stderr}",
+            found=said[-1] if said else f"status {status}",
+            evidence=f"{script}\n{complained}",
         )
-    return done.stdout
+    return printed
+
+
+def _enter_and_run(pid: int, command: Sequence[str]) -> tuple[int, str, str]:
+    enter = ["nsenter", "--target", str(pid), *NAMESPACES, "--cgroup", "--root", "--wd"]
+    done = subprocess.run(
+        [*enter, *command],
+        env=_ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr

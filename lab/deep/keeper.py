@@ -4,8 +4,9 @@
 
 Reads ``STATE/hosts.json`` (`lifecycle` writes it). Writes the machines' addresses as JSON to
 READY_FD once SSH answers on all of them. A bridge joins the machines, in a network namespace
-of the lab's own (the switch); one cable, a veth pair, leads from it to this machine, which
-gets one interface and one route more. All of it goes with the processes that hold it.
+of the lab's own (the switch), where virtual ones find the time, too; one cable, a veth pair,
+leads from it to this machine, which gets one interface and one route more. All of it goes with
+the processes that hold it.
 """
 
 from __future__ import annotations
@@ -21,21 +22,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.deep import cgroups
-from lab.deep.inside import NAMESPACES, PID_FILE
+from lab.deep import cgroups, time_server, virtual
+from lab.deep.inside import DIES_WITH_US, NAMESPACES, PID_FILE
 from lab.loopback import cleanup
 from lab.loopback.init import serve_under
 from lab.wait import wait_for
 
 #: Networks for benchmarks (RFC 2544): nobody's hosts have these addresses. A lab takes one /24.
 _RANGE = ipaddress.IPv4Network("198.18.0.0/15")
-#: This machine's address is the network's last.
+#: This machine's address is the network's last, the time server's the one before.
 _OURS = 254
+_TIME = 253
 _TIMEOUT_S = 15.0
 _SSH_PORT = 22
-
-#: What its keeper's death ends, at once and surely.
-_DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 class Held:
@@ -43,7 +42,7 @@ class Held:
 
     def __init__(self, argv: Sequence[str], name: str) -> None:
         self._process = subprocess.Popen(
-            [*_DIES_WITH_US, *argv],
+            [*DIES_WITH_US, *argv],
             env={**os.environ, cleanup.HOST: name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -80,7 +79,9 @@ def main(argv: list[str]) -> None:
 
 
 def _keep(state: Path, ready: int) -> None:
-    names: list[str] = json.loads((state / "hosts.json").read_text())["hosts"]
+    wanted = json.loads((state / "hosts.json").read_text())
+    names: list[str] = wanted["hosts"]
+    virtual_names: list[str] = wanted["virtual"]
     switch = Held(["unshare", "--net", "sh", "-c", "echo here; read never"], "")
     cgroups.make(state, os.environ[cleanup.TAG], names)
     machines = [_machine(state, name) for name in names]
@@ -88,16 +89,26 @@ def _keep(state: Path, ready: int) -> None:
         place = state / "hosts" / machine.name / PID_FILE
         place.write_text(str(machine.first_process()))
     network = _connect(switch)
-    _plug_in(switch, machines)
-    addresses = {machine.name: str(network[1 + i]) for i, machine in enumerate(machines)}
+    _plug_in(switch, machines, taps=len(virtual_names))
+    addresses = {name: str(network[1 + i]) for i, name in enumerate((*names, *virtual_names))}
+    guests = []
+    if virtual_names:
+        time_server.start(state, _within(switch), network, network[_TIME])
+    for i, name in enumerate(virtual_names):
+        address = f"{addresses[name]}/{network.prefixlen}"
+        virtual.give(state, name, address, str(network[_TIME]), wanted["accounts"])
+        guests.append(virtual.Running(state, name, _within(switch), f"tap{i}"))
     for machine in machines:
         machine.go_on(f"{addresses[machine.name]}/{network.prefixlen}")
     for machine in machines:
-        _await_ssh(machine, addresses[machine.name])
+        _await_ssh(machine, addresses[machine.name], _TIMEOUT_S)
+    for guest in guests:
+        _await_ssh(guest, addresses[guest.name], virtual.START_TIMEOUT_S)
     os.write(ready, json.dumps(addresses).encode())
     os.close(ready)
-    for machine in machines:
-        machine.wait()
+    held: list[Held | virtual.Running] = [*machines, *guests]
+    for one in held:
+        one.wait()
 
 
 def _machine(state: Path, name: str) -> Held:
@@ -133,15 +144,22 @@ def _taken_networks() -> list[ipaddress.IPv4Network]:
     return [ipaddress.IPv4Network(to) for to in routes if to[0].isdigit()]
 
 
-def _plug_in(switch: Held, machines: Sequence[Held]) -> None:
-    """Make the bridge in the switch, and give each machine an ``eth0`` on it."""
+def _plug_in(switch: Held, machines: Sequence[Held], *, taps: int) -> None:
+    """Make the bridge in the switch; give each machine an ``eth0`` on it, virtual ones a tap."""
     lines = ["link add lab type bridge", "link set lab up"]
     lines += ["link set uplink master lab", "link set uplink up"]
     for i, machine in enumerate(machines):
         port = f"port{i}"
         lines.append(f"link add {port} type veth peer name eth0 netns {machine.first_process()}")
         lines += [f"link set {port} master lab", f"link set {port} up"]
-    _must(_ip("\n".join(lines), within=["nsenter", "--target", str(switch.pid), "--net"]))
+    for i in range(taps):
+        lines.append(f"tuntap add dev tap{i} mode tap")
+        lines += [f"link set tap{i} master lab", f"link set tap{i} up"]
+    _must(_ip("\n".join(lines), within=_within(switch)))
+
+
+def _within(switch: Held) -> list[str]:
+    return ["nsenter", "--target", str(switch.pid), "--net"]
 
 
 def _ip(lines: str, *, within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -164,7 +182,7 @@ def _must(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def _await_ssh(machine: Held, address: str) -> None:
+def _await_ssh(machine: Held | virtual.Running, address: str, timeout_s: float) -> None:
     def answers() -> bool:
         if machine.ended:
             raise SystemExit(1)  # the log's last line is its own
@@ -174,7 +192,7 @@ def _await_ssh(machine: Held, address: str) -> None:
         except OSError:
             return False
 
-    wait_for(f"SSH on {machine.name}", answers, timeout=_TIMEOUT_S, interval=0.02)
+    wait_for(f"SSH on {machine.name}", answers, timeout=timeout_s, interval=0.02)
 
 
 if __name__ == "__main__":

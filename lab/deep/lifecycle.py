@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from blueprints.errors import ConfigError
-from lab.deep import cluster
+from lab.deep import virtual
 from lab.deep.inside import NAMESPACES, PATH, first_process
 from lab.inventory import Inventory
 from lab.loopback.cleanup import descendants
 from lab.loopback.state import (
+    START_TIMEOUT_S,
     HostStatus,
     Making,
     down,
@@ -85,11 +86,15 @@ def up(
     if lack := missing():
         raise ConfigError(lack)
     state = state.absolute()
-    template = cluster.without_cluster(template)
+    template = virtual.without_virtual(template)
     with making(state) as new:
         _lay_out(template, new)
-        archives = cluster.lay_out(state) if cluster.SYSTEM in template.systems else ()
-        addresses = new.start("lab.deep.keeper", owner_pid=owner_pid, ttl_s=ttl_s)
+        addresses = new.start(
+            "lab.deep.keeper",
+            owner_pid=owner_pid,
+            ttl_s=ttl_s,
+            timeout_s=virtual.START_TIMEOUT_S if virtual.names(template) else START_TIMEOUT_S,
+        )
         hosts = {
             name: with_accounts(host, state, name).model_copy(
                 update={"address": addresses[name], "port": 22}
@@ -105,9 +110,6 @@ def up(
             )
             for name, system in template.systems.items()
         }
-        if system := template.systems.get(cluster.SYSTEM):
-            address = addresses[template.with_role(cluster.ROLE)[0]]
-            systems[cluster.SYSTEM] = cluster.installed_from(system, state, archives, address)
         found = {"hosts": hosts, "systems": systems, "state": state}
         return new.write_inventory(template.model_copy(update=found))
 
@@ -152,5 +154,10 @@ def _lay_out(template: Inventory, new: Making) -> None:
     for name in template.hosts:
         (new.state / "hosts" / name / "home").mkdir(parents=True)
         new.write_host_key(name)
-    specification = {"hosts": list(template.hosts), "accounts": accounts}
+    of_their_own = virtual.names(template)
+    specification = {
+        "hosts": [name for name in template.hosts if name not in of_their_own],
+        "virtual": of_their_own,
+        "accounts": accounts,
+    }
     (new.state / "hosts.json").write_text(json.dumps(specification, indent=1))

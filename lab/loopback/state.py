@@ -33,7 +33,7 @@ from lab.payload import ROOT, cache_dir
 #: The accounts of every host; the first is the suite's own.
 ACCOUNTS = ("iec4", "operator")
 #: How long the SSH servers may take to listen, seconds.
-_START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 20.0
 #: How long `init` may take to end everything: TERM, KILL, files. Seconds.
 _END_TIMEOUT_S = 15.0
 
@@ -73,10 +73,18 @@ class Making:
         write_secret(host_key(self.state, name), keys.new_private_text())
         return host_key(self.state, name)
 
-    def start(self, module: str, *, owner_pid: int | None, ttl_s: float | None) -> dict[str, str]:
+    def start(
+        self,
+        module: str,
+        *,
+        owner_pid: int | None,
+        ttl_s: float | None,
+        timeout_s: float = START_TIMEOUT_S,
+    ) -> dict[str, str]:
         """Start init, and with it ``module``, which serves the hosts; returns what that wrote.
 
-        That is a JSON object, written to READY_FD once all hosts answer SSH (see `init`).
+        That is a JSON object, written to READY_FD once all hosts answer SSH (see `init`),
+        within ``timeout_s``.
         """
         reading, writing = os.pipe()
         init = [sys.executable, "-S", "-m", "lab.loopback.init", str(self.state)]
@@ -96,8 +104,8 @@ class Making:
                     start_new_session=True,
                 )
                 os.close(writing)
-                starter.wait(timeout=_START_TIMEOUT_S)
-                return _read_ready(reading, log)
+                starter.wait(timeout=START_TIMEOUT_S)
+                return _read_ready(reading, log, timeout_s)
         finally:
             os.close(reading)
 
@@ -264,10 +272,10 @@ def _init_handle(state: Path) -> int | None:
     return None
 
 
-def _read_ready(reading: int, log: BinaryIO) -> dict[str, str]:
+def _read_ready(reading: int, log: BinaryIO, timeout_s: float) -> dict[str, str]:
     ready = select.poll()
     ready.register(reading, select.POLLIN)
-    answered = ready.poll(_START_TIMEOUT_S * 1000)
+    answered = ready.poll(timeout_s * 1000)
     if answered and (text := os.read(reading, 1 << 16)):
         found: dict[str, str] = json.loads(text)
         return found
@@ -277,7 +285,7 @@ def _read_ready(reading: int, log: BinaryIO) -> dict[str, str]:
         "the lab did not come up",
         found=(words.splitlines() or ["its SSH server ended without a word"])[-1]
         if answered
-        else f"no SSH server within {_START_TIMEOUT_S:g} s",
+        else f"no SSH server within {timeout_s:g} s",
         expected="an SSH server on each host's address",
         evidence=words,
     )
