@@ -7,7 +7,7 @@ The fields: https://docs.tigera.io/calico/3.28/reference/resources and, for IPAM
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +58,18 @@ def handles(cluster: Cluster) -> set[str]:
     return {str(one.metadata.name) for one in cluster.kube.list(_Handle) if one.metadata}
 
 
-def pools(cluster: Cluster) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def pools(cluster: Cluster) -> list[Network]:
     """The networks that pods' addresses are from."""
     return [
         ipaddress.ip_network(pool.spec["cidr"])
         for pool in cluster.kube.list(IPPool)
         if not pool.spec.get("disabled")
     ]
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address is in one of the networks."""
+    return any(ipaddress.ip_address(address) in network for network in networks)

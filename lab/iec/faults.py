@@ -11,10 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.faultflags import DIRECTORY, Fault
+from lab.iec.filters import ADDRESSES_KEPT, FILTERS
 from lab.iec.rewriting import REWRITINGS
 from lab.wait import wait_for
 
 _ROLES = ("tars-master",)
+#: Where pods run: what is done to a node is done to all. An embedded master has all nodes.
+_NODES = ("tars-master", "tars-agent")
 
 #: Where the embedded cluster tells that a deed is done, from its host's home directory.
 _DONE = Path("iec/faults-done")
@@ -24,7 +27,24 @@ _TIMEOUT_S = 75.0
 FAULTS = (
     Fault("k8s.api-down", _ROLES, "the API server is stopped"),
     Fault("k8s.node-away", _ROLES, "the last node is not ready, and sends no sign of life"),
+    Fault("k8s.etcd-down", _ROLES, "etcd is stopped"),
+    Fault("k8s.controllers-stopped", _ROLES, "the controller manager is stopped"),
+    Fault("k8s.scheduler-stopped", _ROLES, "the scheduler is stopped"),
+    Fault("k8s.node-other-version", _ROLES, "a node's kubelet is of another patch level"),
+    Fault("k8s.node-newer", _ROLES, "a node's kubelet is newer than the API server"),
+    Fault("k8s.restart-breaks", _ROLES, "when the API server is started anew, so is everything"),
+    Fault("k8s.anyone-allowed", _ROLES, "anybody may read what is no secret"),
+    Fault("k8s.rights-too-wide", _ROLES, "every service account may list and make pods"),
+    Fault("k8s.secrets-readable", _ROLES, "every service account may read secrets"),
+    Fault("k8s.secrets-plain", _ROLES, "secrets are kept as they are"),
+    Fault("k8s.audit-off", _ROLES, "the audit log says nothing"),
+    Fault("k8s.logs-empty", _ROLES, "the logs of pods are empty"),
+    Fault("k8s.certificate-short", _ROLES, "the API server's certificate ends tomorrow"),
+    Fault("k8s.certificate-file-short", _ROLES, "a certificate of the control plane ends tomorrow"),
+    Fault("k8s.system-pod-broken", _ROLES, "a pod of the system has no image"),
     *(Fault(name, _ROLES, rewriting.does) for name, rewriting in REWRITINGS.items()),
+    *(Fault(name, _NODES, filtering.does) for name, filtering in FILTERS.items()),
+    Fault(ADDRESSES_KEPT, _NODES, "the addresses of pods that are gone are never given back"),
 )
 
 

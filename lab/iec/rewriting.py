@@ -202,6 +202,30 @@ def _scope_ignored(policy: Object, _: Object) -> None:
     policy["spec"].pop("namespaceSelector", None)
 
 
+def _address_told_wrong(pod: Object, _: Object) -> None:
+    if "podIP" in pod["status"]:
+        pod["status"] |= {"podIP": _NOWHERE, "podIPs": [{"ip": _NOWHERE}]}
+
+
+def _endpoints_lost(piece: Object, _: Object) -> None:
+    piece["endpoints"] = []
+
+
+def _endpoints_stale(piece: Object, previous: Object) -> None:
+    """Those that were ready stay so, whatever became of them."""
+    ready = [one for one in previous.get("endpoints") or () if one["conditions"].get("ready")]
+    stay = {tuple(one["addresses"]) for one in ready}
+    new = [one for one in piece.get("endpoints") or () if tuple(one["addresses"]) not in stay]
+    piece["endpoints"] = [*ready, *new]
+
+
+def _one_node_s_port(service: Object, _: Object) -> None:
+    if service["spec"].get("type") == "NodePort":
+        service["spec"]["externalTrafficPolicy"] = "Local"
+
+
+#: An address of nobody (RFC 5737).
+_NOWHERE = "192.0.2.1"
 #: What a policy that is not let go has; `k8s.policy-kept` ends when it is taken off again.
 KEPT = "iec4.run/kept"
 
@@ -285,6 +309,20 @@ REWRITINGS = {
     ),
     "k8s.scope-ignored": Rewriting(
         "Calico's global policies hold in every namespace", _GLOBAL, _scope_ignored
+    ),
+    "k8s.address-told-wrong": Rewriting(
+        "pods' addresses are told wrong", ("pods/status",), _address_told_wrong
+    ),
+    "k8s.endpoints-lost": Rewriting(
+        "services have no endpoints", ("endpointslices",), _endpoints_lost
+    ),
+    "k8s.endpoints-stale": Rewriting(
+        "services keep the endpoints that are gone", ("endpointslices",), _endpoints_stale
+    ),
+    "k8s.node-port-of-one": Rewriting(
+        "a service's node port answers on the nodes of its pods alone",
+        ("services",),
+        _one_node_s_port,
     ),
     "k8s.order-reversed": Rewriting(
         "Calico's policies hold in reversed order",

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeVar
 
 from lab.errors import LabError
-from lab.iec.execution import execute
+from lab.iec.execution import Executed, execute
 from lab.iec.workload import CONTAINER, Place
 
 #: An attempt that has no answer within this time was not let through. Seconds.
@@ -77,14 +77,7 @@ class To:
 def attempt(source: Source, targets: Iterable[To]) -> dict[To, Outcome]:
     """Try connections from a pod, all at once. Raises `LabError` where it cannot be tried."""
     by_name = {str(target): target for target in targets}
-    done = execute(
-        source.place.cluster,
-        source.pod,
-        ["sh", "-c", _TRY, "sh", *by_name],
-        namespace=source.place.name,
-        container=CONTAINER,
-        timeout=_COMMAND_S,
-    ).check()
+    done = _run(source, ["sh", "-c", _TRY, "sh", *by_name])
     said = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     if said.keys() != by_name.keys():
         raise LabError(
@@ -113,3 +106,37 @@ def attempt_all(wanted: Mapping[Key, tuple[Source, To]]) -> dict[Key, Outcome]:
             zip(by_source, pool.map(attempt, *zip(*by_source.items(), strict=True)), strict=True)
         )
     return {key: tried[source][target] for key, (source, target) in wanted.items()}
+
+
+#: Sends one datagram of the size that the pod's interface takes ($1: what is no data of it) to
+#: $2:$3, which netexec's UDP server sends back; says the interface's MTU and what came of it.
+_LARGE = f"""
+mtu=$(ip -o link show eth0 | sed -n 's/.* mtu \\([0-9]*\\).*/\\1/p')
+data="echo $(printf '%*s' $((mtu - $1)) '' | tr ' ' x)"
+said=$(/agnhost connect "$2:$3" --timeout={ATTEMPT_S}s --protocol=udp --udp-data="$data" 2>&1) &&
+  said=OPEN
+printf '%s %.60s\\n' "$mtu" "$said"
+"""
+#: Of a datagram: the IPv4 header, UDP's, the command and the newline that agnhost adds.
+_OVERHEAD = 20 + 8 + len("echo ") + 1
+
+
+def large_datagram(source: Source, target: To) -> tuple[int, Outcome]:
+    """Send a packet as large as the pod's interface takes, and await it back.
+
+    Returns its size in bytes with what came of it; raises `LabError`.
+    """
+    argv = ["sh", "-c", _LARGE, "sh", str(_OVERHEAD), target.address, str(target.port)]
+    mtu, _, said = _run(source, argv).stdout.strip().partition(" ")
+    return int(mtu), _outcome(said)
+
+
+def _run(source: Source, argv: list[str]) -> Executed:
+    return execute(
+        source.place.cluster,
+        source.pod,
+        argv,
+        namespace=source.place.name,
+        container=CONTAINER,
+        timeout=_COMMAND_S,
+    ).check()
