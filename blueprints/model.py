@@ -64,6 +64,11 @@ class Pin(Model):
     licence: str
     deviations: dict[str, str] = Field(default_factory=dict)
 
+    def on(self, profile: str) -> str:
+        """The version that labs of a profile are to have: a deviation may begin with one."""
+        instead = re.match(r"\d+(\.\d+)+", self.deviations.get(profile, ""))
+        return instead.group() if instead else self.version
+
 
 class Node(Model):
     """A machine of the bill of materials. ``on``: the machine whose virtual machine it is."""

@@ -131,6 +131,17 @@ class Place(Closing):
         self.name = name
         self.image = image
 
+    def wait_account(self, *, timeout: float | None = None) -> None:
+        """Wait until it has its service account: before that, pods are refused."""
+        self.cluster.wait(
+            "the making of its service account",
+            ServiceAccount,
+            bool,
+            namespace=self.name,
+            name="default",
+            timeout=ACCOUNT_S if timeout is None else timeout,
+        )
+
     def pod(self, name: str, work: Work) -> Pod:
         """Have a pod made; it is neither scheduled nor ready yet."""
         marked = ObjectMeta(name=name, labels={"app": name, **work.labels})
@@ -201,8 +212,10 @@ class Place(Closing):
         _remove(self.cluster, self.name)
 
 
-def new_place(cluster: Cluster, purpose: str, *, run: str, image: str = AGNHOST) -> Place:
-    """Make a namespace ``iec4-PURPOSE-…`` in which pods can be made at once.
+def new_place(
+    cluster: Cluster, purpose: str, *, run: str, image: str = AGNHOST, wait: bool = True
+) -> Place:
+    """Make a namespace ``iec4-PURPOSE-…``, in which pods can be made at once unless not ``wait``.
 
     ``run`` names the run that it is made for. Raises `Refused`, `SystemDown`, `WaitTimeout`.
     """
@@ -213,20 +226,14 @@ def new_place(cluster: Cluster, purpose: str, *, run: str, image: str = AGNHOST)
         annotations={UNTIL: str(round(time.time() + _LONGEST_RUN_S))},
     )
     cluster.kube.create(Namespace(metadata=marked))
-    try:
-        # Until there is one, pods are refused.
-        cluster.wait(
-            "the making of its account",
-            ServiceAccount,
-            bool,
-            namespace=name,
-            name="default",
-            timeout=ACCOUNT_S,
-        )
-    except BaseException:
-        _remove(cluster, name)
-        raise
-    return Place(cluster, name, image)
+    place = Place(cluster, name, image)
+    if wait:
+        try:
+            place.wait_account()
+        except BaseException:
+            place.close()
+            raise
+    return place
 
 
 def sweep(cluster: Cluster) -> list[str]:

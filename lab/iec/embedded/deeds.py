@@ -18,11 +18,13 @@ from functools import partial
 from pathlib import Path
 
 from lab.faultflags import DIRECTORY
-from lab.iec.embedded import webhooks
+from lab.iec.embedded import control_deeds, network_deeds
 from lab.iec.embedded.api import TROUBLE, Api
 from lab.iec.embedded.machine import Machine
 from lab.iec.embedded.node import Node
+from lab.iec.embedded.pki import Authority
 from lab.iec.embedded.program import Program, ProgramFailed
+from lab.iec.filters import ADDRESSES_KEPT, FILTERS
 from lab.iec.rewriting import REWRITINGS
 
 _LOOKED_EVERY_S = 0.1
@@ -39,6 +41,7 @@ class Cluster:
     """
 
     api: Api
+    authority: Authority
     programs: dict[str, Program]
     nodes: list[Node]
     machines: list[Machine]
@@ -62,6 +65,11 @@ async def _start_api(cluster: Cluster) -> None:
     await ready(cluster.api)
 
 
+async def _restart_api(cluster: Cluster) -> None:
+    await cluster.programs["kube-apiserver"].restart()
+    await ready(cluster.api)
+
+
 async def _node_away(cluster: Cluster) -> None:
     """The last node's agent falls silent, and the node is told to be as it then would be."""
     node = cluster.nodes[-1]
@@ -75,24 +83,47 @@ async def _node_back(cluster: Cluster) -> None:
     node.live()
 
 
-async def _rewrite(fault: str, cluster: Cluster) -> None:
-    """The API server keeps something else than what it is sent."""
-    cluster.kept[fault] = await webhooks.begin(cluster.api, fault, cluster.files)
-
-
-async def _rewrite_no_more(fault: str, cluster: Cluster) -> None:
-    running = cluster.kept.pop(fault)
-    assert isinstance(running, webhooks.Running)
-    await webhooks.end(cluster.api, running)
-
-
 DEEDS: dict[str, Deed] = {
     "k8s.api-down": Deed(_stop_api, _start_api),
     "k8s.node-away": Deed(_node_away, _node_back),
+    "k8s.restart-breaks": Deed(control_deeds.break_at_restarts, control_deeds.break_no_more),
+    "k8s.certificate-short": Deed(
+        partial(control_deeds.shorten_certificate, _restart_api),
+        partial(control_deeds.lengthen_certificate, _restart_api),
+    ),
     **{
-        fault: Deed(partial(_rewrite, fault), partial(_rewrite_no_more, fault))
+        fault: Deed(partial(control_deeds.stop, fault), partial(control_deeds.start, fault))
+        for fault in control_deeds.STOPPED
+    },
+    **{
+        fault: Deed(
+            partial(control_deeds.tell_version, fault),
+            partial(control_deeds.tell_own_version, fault),
+        )
+        for fault in control_deeds.VERSIONS
+    },
+    **{
+        fault: Deed(partial(control_deeds.grant, fault), partial(control_deeds.withdraw, fault))
+        for fault in control_deeds.GRANTS
+    },
+    **{
+        fault: Deed(
+            partial(control_deeds.change, fault, _restart_api),
+            partial(control_deeds.change_back, fault, _restart_api),
+        )
+        for fault in control_deeds.SETTINGS
+    },
+    **{
+        fault: Deed(
+            partial(network_deeds.rewrite, fault), partial(network_deeds.rewrite_no_more, fault)
+        )
         for fault in REWRITINGS
     },
+    **{
+        fault: Deed(partial(network_deeds.lose, fault), partial(network_deeds.keep, fault))
+        for fault in FILTERS
+    },
+    ADDRESSES_KEPT: Deed(network_deeds.keep_addresses, network_deeds.give_back_addresses),
 }
 
 

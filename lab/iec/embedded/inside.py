@@ -89,7 +89,7 @@ async def _hold(
     _hand_over(laid_out, authority)
     laid_out.up.write_text(pid)
     say("nodes live")
-    cluster = Cluster(api, programs, nodes, machines, RUN / "etc")
+    cluster = Cluster(api, authority, programs, nodes, machines, RUN / "etc")
     async with door:
         await watch(cluster, Path.cwd(), laid_out.home / "faults-done")
 

@@ -11,10 +11,12 @@ import asyncio
 import json
 import ssl
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from lab.faultflags import FaultFlags
 from lab.iec.embedded.machine import Machine
 from lab.iec.embedded.node import Node
 from lab.iec.embedded.pki import Authority
@@ -52,6 +54,7 @@ async def serve(node: Node, machine: Machine, authority: Authority) -> web.AppRu
 class _Kubelet:
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._faults = FaultFlags(Path.cwd())
 
     def _pod(self, request: web.Request) -> Pod:
         if (peer := request.transport) is None or not _is_api_server(
@@ -74,7 +77,7 @@ class _Kubelet:
         answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await answer.prepare(request)
         with log.open("rb") as output:
-            text = output.read()
+            text = b"" if self._faults.active("k8s.logs-empty") else output.read()
             if (lines := request.query.get("tailLines")) is not None:
                 text = (
                     b"".join(text.splitlines(keepends=True)[-int(lines) :]) if int(lines) else b""

@@ -33,7 +33,7 @@ class Node:
         self.machine = machine
         self._api = api
         self._network = network
-        self._version = version
+        self.version = version
         self._pods: dict[str, Pod] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._since = now()
@@ -64,6 +64,10 @@ class Node:
         for task in (self._renewing, self._following):
             if task is not None:
                 task.cancel()
+
+    async def end_containers(self) -> None:
+        """End every container of every pod; its pod's restart policy says what comes then."""
+        await asyncio.gather(*(pod.end_containers() for pod in self._pods.values()))
 
     async def _renew(self) -> None:
         place = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -166,7 +170,7 @@ class Node:
                     "operatingSystem": "linux",
                     "osImage": "embedded",
                     "kernelVersion": os.uname().release,
-                    "kubeletVersion": f"{self._version}+embedded",
+                    "kubeletVersion": f"{self.version}+embedded",
                     "kubeProxyVersion": "",
                     "containerRuntimeVersion": "embedded://1",
                     "machineID": self.name,

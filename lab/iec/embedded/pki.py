@@ -45,10 +45,19 @@ class Authority:
         self._certificate = builder.sign(self._key, hashes.SHA256())
         self.pair = self._write("ca", self._certificate, self._key)
 
-    def server(self, name: str, user: str, addresses: Sequence[str]) -> Pair:
+    def server(
+        self,
+        name: str,
+        user: str,
+        addresses: Sequence[str],
+        *,
+        lifetime: datetime.timedelta = _LIFETIME,
+    ) -> Pair:
         """A server's pair; ``addresses``: the DNS names and IP addresses that it has."""
         alternatives = x509.SubjectAlternativeName([_general(one) for one in addresses])
-        return self._issue(name, _name(user), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+        return self._issue(
+            name, _name(user), ExtendedKeyUsageOID.SERVER_AUTH, alternatives, lifetime
+        )
 
     def client(self, name: str, user: str, group: str | None = None) -> Pair:
         """The pair of a client: Kubernetes takes the common name for its user."""
@@ -90,9 +99,10 @@ class Authority:
         subject: x509.Name,
         purpose: x509.ObjectIdentifier,
         alternatives: x509.SubjectAlternativeName | None,
+        lifetime: datetime.timedelta = _LIFETIME,
     ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject, key.public_key(), self._name)
+        builder = _builder(subject, key.public_key(), self._name, lifetime)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         builder = builder.add_extension(_usage(signs_certificates=False), True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), False)
@@ -117,11 +127,14 @@ def _name(user: str, group: str | None = None) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, issuer: x509.Name
+    subject: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    issuer: x509.Name,
+    lifetime: datetime.timedelta = _LIFETIME,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number())
-    return builder.not_valid_before(now - _BEFORE).not_valid_after(now + _LIFETIME)
+    return builder.not_valid_before(now - _BEFORE).not_valid_after(now + lifetime)
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -25,6 +25,8 @@ from lab.iec.embedded.times import now, stamp
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 20.0
 _GRACE_S = 30.0
+#: How long a container that is not ready is left before it is asked again (s).
+_IMPATIENCE_S = 0.1
 
 _log = logging.getLogger("pod")
 
@@ -79,6 +81,9 @@ class Pod:
         """Let it end; ``grace`` seconds pass between TERM and KILL."""
         self._grace = _GRACE_S if grace is None else grace
         self._ending.set()
+
+    async def end_containers(self) -> None:
+        await asyncio.gather(*(run.container.stop(0) for run in self._runs if run.container))
 
     async def run(self) -> None:
         """Live, and be gone from the API when `end` was called."""
@@ -248,7 +253,7 @@ class Pod:
                 self._changed.set()
             # Until it has been ready once, a short while tells as much as a long one.
             period = float(probe.get("periodSeconds", 10))
-            await asyncio.sleep(period if run.ready else min(period, 0.3))
+            await asyncio.sleep(period if run.ready else min(period, _IMPATIENCE_S))
 
     # -- status ----------------------------------------------------------------
 
