@@ -78,9 +78,13 @@ class ClusterHost:
                 found.append(Program(self.host.name, name, pid, _flags(argv[1:])))
         return found
 
-    def end(self, program: Program) -> None:
-        """Have a program end by itself (TERM); who watches over it starts it again."""
-        self.run("kill", "-TERM", str(program.pid)).check()
+    def end(self, program: Program, *, signal: str = "TERM") -> None:
+        """Have a program end; who watches over it starts it again.
+
+        TERM lets it end by itself: for an API server that is a minute, while somebody watches
+        something. KILL ends it as a crash would.
+        """
+        self.run("kill", f"-{signal}", str(program.pid)).check()
 
 
 def _flags(arguments: list[str]) -> dict[str, str]:

@@ -154,7 +154,7 @@ def test_applications_outlive_the_api_server(
     agnhost_place.pods({"asks-on": ask})
     asked = wait_for("its first answers", lambda: _answers(agnhost_place), timeout=10)
     ended = host.program("kube-apiserver")
-    host.end(ended)
+    host.end(ended, signal="KILL")
     with evidence.judge("the API server comes back, and applications do not notice"):
         since = time.monotonic()
         wait_for(

@@ -39,9 +39,7 @@ def host(tmp_path: Path) -> Iterator[ClusterHost]:
         yield ClusterHost(lab)
 
 
-def test_a_host_s_own_program_is_found_with_its_flags(
-    host: ClusterHost, tmp_path: Path
-) -> None:
+def test_a_host_s_own_program_is_found_with_its_flags(host: ClusterHost, tmp_path: Path) -> None:
     home = Path(host.host.check(["sh", "-c", 'echo "$HOME"']).strip())
     with ExitStack() as stack:
         stack.enter_context(program(tmp_path / "other" / NAME, "--audit-log-path=/other"))
