@@ -46,13 +46,19 @@ def calico(install: ClusterInstall) -> bytes:
 
 
 def multus(install: ClusterInstall) -> bytes:
-    """Multus from its stock manifest, with the image that is pinned."""
+    """Multus from its stock manifest, with the image that is pinned.
+
+    It writes the API server's address in brackets, as if it were IPv6. Go since 1.25.2 takes no
+    IPv4 address there (net/url, CVE-2025-47912), but one that is mapped to IPv6.
+    """
+    mapped = f"::ffff:{install.service_network[1]}"
 
     def change(one: Object) -> None:
         if _is(one, "DaemonSet", "kube-multus-ds"):
             pod = one["spec"]["template"]["spec"]
             for container in (*pod["containers"], *pod["initContainers"]):
                 container["image"] = install.multus_image
+                container["env"] = [{"name": "KUBERNETES_SERVICE_HOST", "value": mapped}]
 
     return _changed("multus", install, change, expected={("DaemonSet", "kube-multus-ds")})
 
