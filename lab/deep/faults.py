@@ -7,22 +7,14 @@ the kernel's own facts cannot be changed for one machine alone, a tool of the ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from lab.deep.act import Act
+from lab.deep.cluster_faults import CLUSTER_ACTS
 from lab.deep.inside import run_inside
 from lab.faultflags import Fault
 
 _ROLES = ("dc",)
-
-
-@dataclass(frozen=True)
-class Act:
-    """How a fault is made: the files that ``script`` touches, and what else is to be undone."""
-
-    files: tuple[str, ...]
-    script: str
-    undo: str = ""
 
 
 #: Has sshd read its configuration again, and waits until it listens with that.
@@ -186,6 +178,7 @@ ACTS = {
     **_SHARED,
     **{name: act for name, (_, act) in _OWN.items()},
     _SAME_MACHINE: Act(("/etc/machine-id",), "printf '%032d\\n' 1 >/etc/machine-id"),
+    **CLUSTER_ACTS,
 }
 
 # $1 is the fault's name, the others are the files that it touches.

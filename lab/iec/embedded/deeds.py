@@ -62,12 +62,19 @@ async def _stop_api(cluster: Cluster) -> None:
 
 async def _start_api(cluster: Cluster) -> None:
     cluster.programs["kube-apiserver"].start()
+    await _recovered(cluster)
+
+
+async def _recovered(cluster: Cluster) -> None:
+    """Those who were refused while the API server started ask again in half a minute only."""
     await ready(cluster.api)
+    clients = ("kube-controller-manager", "kube-scheduler")
+    await asyncio.gather(*(cluster.programs[name].restart() for name in clients))
 
 
 async def _restart_api(cluster: Cluster) -> None:
     await cluster.programs["kube-apiserver"].restart()
-    await ready(cluster.api)
+    await _recovered(cluster)
 
 
 async def _node_away(cluster: Cluster) -> None:
