@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.faultflags import DIRECTORY, Fault
-from lab.iec.filters import ADDRESSES_KEPT, FILTERS
+from lab.iec.filters import ADDRESSES_KEPT, FILTERS, OPEN_AT_RESTARTS
 from lab.iec.rewriting import REWRITINGS
 from lab.wait import wait_for
 
@@ -44,6 +44,9 @@ FAULTS = (
     Fault("k8s.system-pod-broken", _ROLES, "a pod of the system has no image"),
     *(Fault(name, _ROLES, rewriting.does) for name, rewriting in REWRITINGS.items()),
     *(Fault(name, _NODES, filtering.does) for name, filtering in FILTERS.items()),
+    Fault(
+        OPEN_AT_RESTARTS, _NODES, "a node whose Felix is started anew lets all through meanwhile"
+    ),
     Fault(ADDRESSES_KEPT, _NODES, "the addresses of pods that are gone are never given back"),
 )
 

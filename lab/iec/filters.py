@@ -14,6 +14,10 @@ _PODS = 'iifname "cali*"'
 #: The fault for which CNI's plugin is replaced by `never_deleting`.
 ADDRESSES_KEPT = "k8s.addresses-kept"
 
+#: The fault for which a node lets everything through while its Felix starts, and how it does.
+OPEN_AT_RESTARTS = "k8s.felix-opens"
+LET_ALL_THROUGH = ("iptables-nft", "-F", "FORWARD")
+
 
 @dataclass(frozen=True)
 class Filter:

@@ -42,10 +42,17 @@ class Outcome(Enum):
     REFUSED = "REFUSED"
     FAILED = "OTHER"
 
+    @classmethod
+    def of(cls, said: str) -> Outcome:
+        """What a line of agnhost's means; OPEN is said in its stead where it says nothing."""
+        word = said.partition(":")[0].strip()
+        return cls(word) if word in _WORDS_OF_AGNHOST else cls.FAILED
+
     def __str__(self) -> str:
         return _WORDS[self]
 
 
+_WORDS_OF_AGNHOST = {one.value for one in Outcome}
 _WORDS = {
     Outcome.OPEN: "open",
     Outcome.TIMEOUT: "unanswered",
@@ -85,12 +92,7 @@ def attempt(source: Source, targets: Iterable[To]) -> dict[To, Outcome]:
             found=f"{len(said)} of {len(by_name)}",
             evidence=done.stdout + done.stderr,
         )
-    return {target: _outcome(said[name]) for name, target in by_name.items()}
-
-
-def _outcome(said: str) -> Outcome:
-    word = said.partition(":")[0].strip()
-    return Outcome(word) if word in {one.value for one in Outcome} else Outcome.FAILED
+    return {target: Outcome.of(said[name]) for name, target in by_name.items()}
 
 
 Key = TypeVar("Key")
@@ -128,7 +130,7 @@ def large_datagram(source: Source, target: To) -> tuple[int, Outcome]:
     """
     argv = ["sh", "-c", _LARGE, "sh", str(_OVERHEAD), target.address, str(target.port)]
     mtu, _, said = _run(source, argv).stdout.strip().partition(" ")
-    return int(mtu), _outcome(said)
+    return int(mtu), Outcome.of(said)
 
 
 def _run(source: Source, argv: list[str]) -> Executed:

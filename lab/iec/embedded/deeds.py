@@ -24,7 +24,7 @@ from lab.iec.embedded.machine import Machine
 from lab.iec.embedded.node import Node
 from lab.iec.embedded.pki import Authority
 from lab.iec.embedded.program import Program, ProgramFailed
-from lab.iec.filters import ADDRESSES_KEPT, FILTERS
+from lab.iec.filters import ADDRESSES_KEPT, FILTERS, OPEN_AT_RESTARTS
 from lab.iec.rewriting import REWRITINGS
 
 _LOOKED_EVERY_S = 0.1
@@ -130,6 +130,7 @@ DEEDS: dict[str, Deed] = {
         fault: Deed(partial(network_deeds.lose, fault), partial(network_deeds.keep, fault))
         for fault in FILTERS
     },
+    OPEN_AT_RESTARTS: Deed(network_deeds.open_at_restarts, network_deeds.open_no_more),
     ADDRESSES_KEPT: Deed(network_deeds.keep_addresses, network_deeds.give_back_addresses),
 }
 

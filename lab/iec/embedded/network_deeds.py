@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from lab.iec import filters
@@ -11,7 +12,11 @@ from lab.iec.embedded.program import run
 
 if TYPE_CHECKING:
     from lab.iec.embedded.deeds import Cluster
+    from lab.iec.embedded.machine import Machine
 
+_LOOKED_EVERY_S = 0.05
+#: How often a node is opened after its Felix was started anew: some two seconds long.
+_TIMES_OPENED = 40
 #: Calico's CNI plugin, as the node agent calls it.
 _PLUGIN = RUN / "cni" / "calico"
 #: Where that is while another is called in its place; its name tells it what it is.
@@ -61,3 +66,31 @@ def _replace_by(script: str) -> None:
     other.write_text(script)
     other.chmod(0o755)
     other.replace(_PLUGIN)
+
+
+async def open_at_restarts(cluster: Cluster) -> None:
+    """Whenever a Felix has been started anew, its node lets everything through meanwhile."""
+    cluster.kept["opening"] = asyncio.create_task(_open_at_restarts(cluster))
+
+
+async def open_no_more(cluster: Cluster) -> None:
+    task = cluster.kept.pop("opening")
+    assert isinstance(task, asyncio.Task)
+    task.cancel()
+
+
+async def _open_at_restarts(cluster: Cluster) -> None:
+    await asyncio.gather(*(_open_at_restarts_of(cluster, one) for one in cluster.machines))
+
+
+async def _open_at_restarts_of(cluster: Cluster, machine: Machine) -> None:
+    program = cluster.programs[f"felix-{machine.name}"]
+    known = program.pid
+    while True:
+        await asyncio.sleep(_LOOKED_EVERY_S)
+        if program.pid != known:
+            known = program.pid
+            # Felix puts its rules back as soon as it can.
+            for _ in range(_TIMES_OPENED):
+                await run(machine.within(filters.LET_ALL_THROUGH))
+                await asyncio.sleep(_LOOKED_EVERY_S)
