@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -160,6 +161,20 @@ class Await(Step):
         return f"wait up to {self.timeout:g} s"
 
 
+@dataclass(frozen=True)
+class SideBySide(Step):
+    """Lists of steps, all at the same time; each list in its order, on hosts of its own."""
+
+    lists: Sequence[Sequence[Step]]
+
+    def execute(self, lab: Lab) -> str:
+        execute([self], lab)
+        return "done"
+
+    def describe(self) -> str:
+        return "; ".join(step.title for step in in_order([self]))
+
+
 class Recipe(ABC):
     """How one system gets onto its hosts in one kind of lab, and leaves them."""
 
@@ -181,11 +196,26 @@ class StepDone:
     duration_s: float
 
 
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """The single steps of a list, as a dry run tells them."""
+    found: list[Step] = []
+    for step in steps:
+        lists = step.lists if isinstance(step, SideBySide) else ()
+        found += [one for each in lists for one in in_order(each)] if lists else [step]
+    return found
+
+
 def execute(
     steps: Iterable[Step], lab: Lab, *, done: Callable[[StepDone], None] = lambda _: None
 ) -> None:
-    """Run steps in order, reporting each; raises `DeployFailed` at the first that fails."""
+    """Run steps in order, reporting each; raises `DeployFailed` at the first that fails.
+
+    ``done`` may be called by several threads at once.
+    """
     for step in steps:
+        if isinstance(step, SideBySide):
+            _side_by_side(step, lab, done)
+            continue
         started = time.monotonic()
         try:
             outcome = step.execute(lab)
@@ -197,3 +227,24 @@ def execute(
                 evidence=error.evidence,
             ) from error
         done(StepDone(step, outcome, time.monotonic() - started))
+
+
+def _side_by_side(step: SideBySide, lab: Lab, done: Callable[[StepDone], None]) -> None:
+    """Run all lists to their ends; raises what failed first in the order of the lists."""
+    failures: dict[int, LabError] = {}
+
+    def work(number: int, steps: Sequence[Step]) -> None:
+        try:
+            execute(steps, lab, done=done)
+        except LabError as error:
+            failures[number] = error
+
+    workers = [
+        threading.Thread(target=work, args=item, daemon=True) for item in enumerate(step.lists)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failures:
+        raise failures[min(failures)]

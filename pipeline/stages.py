@@ -17,7 +17,7 @@ from blueprints.model import Criterion, Runner
 from blueprints.words import SYSTEMS
 from lab import secrets
 from lab.errors import DeployFailed, LabError, ToolMissing
-from lab.recipe import Recipe, Step, StepDone, execute
+from lab.recipe import Recipe, Step, StepDone, execute, in_order
 from lab.secrets import redactor
 from lab.session import Lab
 from lab.task import Task
@@ -55,7 +55,8 @@ def recipes(lab: Lab, systems: Collection[str]) -> dict[str, Recipe]:
 def dry_run(lab: Lab, *, remove: bool) -> list[Step]:
     """The steps that `deploy` would execute, in order."""
     chosen = recipes(lab, SYSTEMS)
-    return [step for each in chosen.items() for step in _steps(*each, lab, remove=remove)]
+    steps = [step for each in chosen.items() for step in _steps(*each, lab, remove=remove)]
+    return in_order(steps)
 
 
 def _steps(system: str, recipe: Recipe, lab: Lab, *, remove: bool) -> list[Step]:

@@ -12,7 +12,7 @@ from lab.iec.kubeadm import addons, documents, joining
 from lab.iec.kubeadm.hosts import prepare
 from lab.iec.kubeadm.runtime import stopped
 from lab.iec.probe import probe
-from lab.recipe import Await, Command, Recipe, Step, Write
+from lab.recipe import Await, Command, Recipe, SideBySide, Step, Write
 from lab.session import Lab
 
 MASTER_ROLE, AGENT_ROLE = "tars-master", "tars-agent"
@@ -43,14 +43,12 @@ class KubeadmIec(Recipe):
     def steps(self, lab: Lab) -> list[Step]:
         install, nodes = installation(lab), cluster_hosts(lab)
         master, *others = nodes
+        prepared = [prepare(install, host, control_plane=host == master) for host in nodes]
+        prepared[0] += self._control_plane(lab, install, master)
+        joins = [self._join(lab, install, master, host) for host in others]
         return [
-            *(
-                step
-                for host in nodes
-                for step in prepare(install, host, control_plane=host == master)
-            ),
-            *self._control_plane(lab, install, master),
-            *(step for host in others for step in self._join(lab, install, master, host)),
+            SideBySide("prepare hosts and the control plane", ", ".join(nodes), prepared),
+            *([SideBySide("join the control plane", ", ".join(others), joins)] if others else []),
             *_network(install, master),
             joining.ready(master, nodes, timeout=READY_S),
             *(joining.rolled_out(master, one, timeout=READY_S) for one in addons.DNS),
