@@ -19,6 +19,7 @@ from blueprints.errors import ConfigError, nearest
 from blueprints.words import CAPABILITIES, ROLES, SYSTEMS
 from lab.classroom.installation import OpenViduInstall
 from lab.iec.installation import ClusterInstall
+from lab.images import Image
 from lab.jenkins.installation import JenkinsInstall
 from lab.references import Reference
 from lab.tars.installation import ABSENT, OPTIONAL_SERVERS, TarsInstall
@@ -75,7 +76,8 @@ class SystemEntry(Model):
     ``none``. ``platform``: what a real lab's Tars is installed from.
     Of a classroom: ``webhook``, the URL on this machine that it posts its events to; ``openvidu``,
     what a real lab's is installed from.
-    Of a cluster (iec): ``cluster``, what a deep or real lab's is installed from.
+    Of a cluster (iec): ``cluster``, what a deep or real lab's is installed from; ``agnhost``, where
+    it finds the image of the suite's pods, if not at Kubernetes' own registry or its mirror.
     """
 
     adopted: bool = False
@@ -89,6 +91,7 @@ class SystemEntry(Model):
     webhook: str | None = Field(default=None, pattern=r"^http://[^/@\s]+:\d+/\S*$")
     openvidu: OpenViduInstall | None = None
     cluster: ClusterInstall | None = None
+    agnhost: Image | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -337,6 +340,8 @@ def _check_jobs_and_installation(document: Document, inventory: Inventory, name:
 
 def _check_cluster(document: Document, inventory: Inventory, name: str) -> None:
     system = inventory.systems[name]
+    if system.agnhost is not None and name != "iec":
+        raise document.error("systems", name, "agnhost", says="only iec runs pods of the suite's")
     if system.cluster is None:
         return
     if name != "iec" or inventory.kind == "embedded" or system.adopted:

@@ -38,12 +38,15 @@ from lightkube.types import CascadeType
 
 from lab.closing import Closing
 from lab.errors import LabError
-from lab.iec.client import Cluster, Refused
+from lab.iec.client import SYSTEM, Cluster, Refused
 from lab.iec.execution import Executed, execute
+from lab.session import Lab
 
 #: The name of the container in each of the suite's pods.
 CONTAINER = "agnhost"
-AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.56"
+_REGISTRY = "registry.k8s.io"
+_IMAGE = "e2e-test-images/agnhost:2.56"
+AGNHOST = f"{_REGISTRY}/{_IMAGE}"
 #: The port of `serving`, and the path on it that says 200 when it serves.
 HTTP_PORT = 8080
 HEALTH = "/hostname"
@@ -210,6 +213,13 @@ class Place(Closing):
     def close(self) -> None:
         """Have the namespace removed, with all that is in it; the cluster does it by itself."""
         _remove(self.cluster, self.name)
+
+
+def agnhost_image(lab: Lab) -> str:
+    """Where a lab's cluster finds agnhost: as its inventory says, or as it is installed."""
+    system = lab.inventory.systems[SYSTEM]
+    registry = system.cluster.image_repository if system.cluster else _REGISTRY
+    return system.agnhost or f"{registry}/{_IMAGE}"
 
 
 def new_place(

@@ -12,7 +12,16 @@ from robot.api.deco import keyword
 
 from iec4_keywords.running import CriterionLibrary, evidence, lab, task
 from lab.iec.client import Cluster, open_cluster
-from lab.iec.workload import Place, Work, ip_of, is_ready, metadata, name_of, new_place
+from lab.iec.workload import (
+    Place,
+    Work,
+    agnhost_image,
+    ip_of,
+    is_ready,
+    metadata,
+    name_of,
+    new_place,
+)
 
 #: Calico's own mark on a pod that it gave an address.
 _CALICO = "cni.projectcalico.org/podIP"
@@ -37,7 +46,12 @@ class IecCluster(CriterionLibrary):
     def an_application(self, count: str) -> None:
         """Arranging: a deployment of so many pods, all ready."""
         run = task().run
-        self._place = new_place(self._cluster, "robot", run=run.name if run else "alone")
+        self._place = new_place(
+            self._cluster,
+            "robot",
+            run=run.name if run else "alone",
+            image=agnhost_image(lab()),
+        )
         self._place.deployment(_NAME, Work(), replicas=int(count))
         self._running(int(count), timeout=_REPLACED_S)
 

@@ -17,12 +17,14 @@ from lightkube.resources.core_v1 import Namespace, Pod, ServiceAccount
 
 from lab.errors import WaitTimeout
 from lab.iec.client import Cluster
+from lab.iec.installation import ClusterInstall
 from lab.iec.workload import (
     AGNHOST,
     RUN,
     UNTIL,
     Place,
     Work,
+    agnhost_image,
     is_ready,
     metadata,
     new_place,
@@ -31,6 +33,8 @@ from lab.iec.workload import (
     state_of,
     sweep,
 )
+from lab.inventory import Inventory, SystemEntry
+from lab.session import Lab
 
 
 def namespace(cluster: Cluster, *, run: str, until: str) -> str:
@@ -132,3 +136,21 @@ def test_a_pod_is_ready_by_its_condition_unless_it_ends() -> None:
 def test_a_pod_s_state_says_what_it_waits_for() -> None:
     assert state_of(pod(waiting="ErrImagePull")) == "Pending: ErrImagePull"
     assert state_of(pod(UNSCHEDULED)) == "Pending: Unschedulable no node fits"
+
+
+@pytest.mark.parametrize(
+    ("system", "image"),
+    [
+        (SystemEntry(), AGNHOST),
+        (SystemEntry(agnhost="mirror.lab/agnhost:2.56"), "mirror.lab/agnhost:2.56"),
+        (
+            SystemEntry(cluster=ClusterInstall(image_repository="mirror.lab/k8s")),
+            "mirror.lab/k8s/e2e-test-images/agnhost:2.56",
+        ),
+    ],
+)
+def test_the_image_comes_from_where_the_inventory_says(system: SystemEntry, image: str) -> None:
+    inventory = Inventory(
+        name="test", kind="real", profile="lab", hosts={}, systems={"iec": system}
+    )
+    assert agnhost_image(Lab(inventory)) == image
