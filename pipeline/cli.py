@@ -50,7 +50,7 @@ FailedFrom = Annotated[
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
-BENCHES = ("run", "report", "rpc", "classroom")
+BENCHES = ("run", "report", "rpc", "classroom", "k8s")
 #: Those that can measure longer than a bench may take.
 SOAKING = ("rpc",)
 #: Those that can show in a minute that they work.
@@ -258,7 +258,7 @@ def test(context: typer.Context) -> int:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="What to measure: run, report, rpc, classroom.")
+        str, typer.Argument(help="What to measure: run, report, rpc, classroom, k8s.")
     ] = "run",
     as_json: Json = False,
     write: Annotated[bool, typer.Option("--write", help="Update docs/performance.md.")] = False,
