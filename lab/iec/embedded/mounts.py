@@ -10,7 +10,10 @@ from pathlib import Path
 from lab.iec.embedded.plan import RUN, Plan
 
 # <linux/mount.h>
-_BIND, _MOVE, _RECURSIVE = 4096, 8192, 16384
+_READ_ONLY, _REMOUNT, _BIND, _MOVE, _RECURSIVE = 1, 32, 4096, 8192, 16384
+#: What a mount has and must keep when it becomes read-only: as statvfs tells it, as mount takes it.
+_KEPT = {os.ST_NOSUID: 2, os.ST_NODEV: 4, os.ST_NOEXEC: 8, os.ST_NOATIME: 1024,
+         os.ST_NODIRATIME: 2048, os.ST_RELATIME: 1 << 21}  # fmt: skip
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,10 +43,13 @@ def prepare(plan: Plan) -> None:
         elif place.is_dir():
             (ROOT / name).mkdir()
             _mount(str(place), ROOT / name, flags=_BIND | _RECURSIVE)
+            if name != "dev":
+                _protect(ROOT / name)
     for name in OWN:
         (ROOT / name).mkdir()
     (ROOT / "agnhost").touch()
     _mount(plan.binary("agnhost"), ROOT / "agnhost", flags=_BIND)
+    _protect(ROOT / "agnhost")
 
 
 def _add_to(directory: Path, names: tuple[str, ...], scratch: Path) -> None:
@@ -60,6 +66,13 @@ def _add_to(directory: Path, names: tuple[str, ...], scratch: Path) -> None:
     for name in names:
         (scratch / name).mkdir(exist_ok=True)
     _mount(str(scratch), directory, flags=_MOVE)
+
+
+def _protect(mount: Path) -> None:
+    """Make a mount read-only: where a lab runs as root, so do its containers."""
+    has = os.statvfs(mount).f_flag
+    kept = sum(flag for told, flag in _KEPT.items() if has & told)
+    _mount("", mount, flags=_REMOUNT | _BIND | _READ_ONLY | kept)
 
 
 def _mount(source: str, target: Path, kind: str = "", *, flags: int = 0) -> None:

@@ -75,6 +75,15 @@ def test_a_pod_has_a_name_processes_and_a_network_of_its_own(
     assert addresses == {"lo": "127.0.0.1", "eth0": ip_of(pod)}
 
 
+def test_a_pod_cannot_change_the_machine_s_files(place: Place, kubectl: Kubectl) -> None:
+    place.pods({"one": Work()})
+    for change in (": >/usr/bin/iec4-was-here", ": >/bin/iec4-was-here", "chmod 700 /agnhost"):
+        refused = kubectl.run("exec", "one", "--", "sh", "-c", change)
+        assert refused.returncode != 0
+        assert "Read-only file system" in refused.stderr
+    kubectl.check("exec", "one", "--", "sh", "-c", ": >/tmp/mine")
+
+
 def test_output_is_kept_and_can_be_followed(place: Place, kubectl: Kubectl) -> None:
     script = "echo first; sleep 1; echo last"
     place.pod("one", Work(command=["sh", "-c", script], more={"restartPolicy": "Never"}))
