@@ -6,6 +6,7 @@ success and every broken connection becomes a `LabError`, and nothing waits with
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import threading
@@ -25,7 +26,7 @@ from lightkube.core.client import FieldSelector, LabelSelector
 from lightkube.core.resource import GlobalResource, NamespacedResource
 from lightkube.models.authentication_v1 import TokenRequestSpec
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import ServiceAccountToken
+from lightkube.resources.core_v1 import Secret, ServiceAccount, ServiceAccountToken
 from lightkube.types import on_error_stop
 
 from lab.closing import Closing
@@ -118,13 +119,31 @@ class Cluster(Closing):
         return self._plain.post(path, json=body).json()
 
     def token(self, account: str, *, namespace: str, seconds: int = 600) -> str:
-        """A token for a service account; it, too, is redacted from now on."""
+        """A token for a service account; it, too, is redacted from now on.
+
+        Asked for, or where that cannot be (kubeadm before 1.20), the one in its secret.
+        """
         spec = TokenRequestSpec(audiences=[], expirationSeconds=seconds)
         asked = ServiceAccountToken(metadata=ObjectMeta(name=account), spec=spec)
-        answer = self.kube.create(asked, account, namespace=namespace)
-        token = str(answer.status.token if answer.status else "")
+        try:
+            answer = self.kube.create(asked, account, namespace=namespace)
+            token = str(answer.status.token if answer.status else "")
+        except Refused:
+            kept = self._kept_token(account, namespace)
+            if kept is None:
+                raise
+            token = kept
         redactor.add(token)
         return token
+
+    def _kept_token(self, account: str, namespace: str) -> str | None:
+        """The token in the secret that belongs to a service account, if it has one."""
+        found = self.kube.get(ServiceAccount, account, namespace=namespace)
+        for reference in found.secrets or ():
+            data = self.kube.get(Secret, str(reference.name), namespace=namespace).data or {}
+            if "token" in data:
+                return base64.b64decode(data["token"]).decode()
+        return None
 
     def as_(self, access: Access) -> Cluster:
         """The same cluster, as another user; close that, too."""

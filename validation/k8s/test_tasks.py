@@ -22,7 +22,8 @@ from blueprints.evidence import Evidence
 from lab.iec.workload import Place, Work, pod_spec
 from lab.wait import wait_for
 
-DONE_S = 30.0
+DONE_S = 20.0
+WRITTEN_S = 10.0
 MOUNTED_S = 60.0
 
 
@@ -96,4 +97,4 @@ def test_what_a_pod_says_can_be_read(agnhost_place: Place, evidence: Evidence) -
         return word in place.cluster.get(path)
 
     with evidence.judge("the log of a pod has what it said"):
-        wait_for("the pod's word in its log", heard, timeout=DONE_S)
+        wait_for("the pod's word in its log", heard, timeout=WRITTEN_S)

@@ -11,14 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lightkube.models.core_v1 import ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import ConfigMap, Namespace, ServiceAccount
+from lightkube.models.rbac_v1 import PolicyRule, RoleRef, Subject
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Secret, ServiceAccount
+from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
 
 from lab.errors import LabError, SystemDown, WaitTimeout
 from lab.iec.client import Cluster, Refused, access, open_cluster
 from lab.iec.execution import execute
 from lab.iec.probe import probe
 from lab.inventory import Inventory, SystemEntry
+from lab.secrets import MASK, redactor
 from lab.session import Lab
 from tests.iec.client import apiserver
 from tests.iec.client.apiserver import ApiServer
@@ -85,6 +89,34 @@ def test_a_token_makes_somebody(cluster: Cluster, namespace: str) -> None:
         pytest.raises(Refused, match=f"system:serviceaccount:{namespace}:clerk"),
     ):
         clerk.kube.get(ConfigMap, "colours", namespace=namespace)
+
+
+def test_where_no_token_may_be_asked_for_the_account_s_own_is_taken(
+    cluster: Cluster, namespace: str
+) -> None:
+    """Who asks here may read accounts and secrets, and have no tokens made."""
+    names = ("clerk", "tokenless")
+    for name in names:
+        secrets = [ObjectReference(name=f"{name}-token")]
+        account = ServiceAccount(metadata=ObjectMeta(name=name), secrets=secrets)
+        cluster.kube.create(account, namespace=namespace)
+    token = Secret(metadata=ObjectMeta(name="clerk-token"), stringData={"token": "the-old-token"})
+    cluster.kube.create(token, namespace=namespace)
+    other = Secret(metadata=ObjectMeta(name="tokenless-token"), stringData={"other": "word"})
+    cluster.kube.create(other, namespace=namespace)
+    name = ObjectMeta(name="reader")
+    may = PolicyRule(apiGroups=[""], resources=["serviceaccounts", "secrets"], verbs=["get"])
+    cluster.kube.create(Role(metadata=name, rules=[may]), namespace=namespace)
+    role = RoleRef(apiGroup="rbac.authorization.k8s.io", kind="Role", name="reader")
+    clerk = Subject(kind="ServiceAccount", name="clerk", namespace=namespace)
+    binding = RoleBinding(metadata=name, roleRef=role, subjects=[clerk])
+    cluster.kube.create(binding, namespace=namespace)
+    access = cluster.access.with_token(cluster.token("clerk", namespace=namespace))
+    with cluster.as_(access) as reader:
+        assert reader.token("clerk", namespace=namespace) == "the-old-token"
+        with pytest.raises(Refused, match="cannot create resource"):
+            reader.token("tokenless", namespace=namespace)
+    assert redactor.text("the-old-token") == MASK
 
 
 def test_a_wait_sees_what_is_made_meanwhile(cluster: Cluster, namespace: str) -> None:
