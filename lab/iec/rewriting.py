@@ -7,6 +7,7 @@ travels to hosts, and is all standard library.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ Change = Callable[[Object, Object], None]
 
 #: A selector that no pod has the labels for.
 NOBODY: Object = {"matchLabels": {"iec4.nobody": ""}}
+#: How many pods each owner has had made.
+_PODS_OF: Counter[str] = Counter()
 
 
 def _ignored(policy: Object, _: Object) -> None:
@@ -175,6 +178,13 @@ def _addresses_unexplained(pod: Object, _: Object) -> None:
     annotations = pod["metadata"].get("annotations") or {}
     for name in [name for name in annotations if name.startswith("cni.projectcalico.org/")]:
         del annotations[name]
+
+
+def _third_never_runs(pod: Object, previous: Object) -> None:
+    for owner in () if previous else pod["metadata"].get("ownerReferences") or ():
+        _PODS_OF[owner["uid"]] += 1
+        if _PODS_OF[owner["uid"]] > 2:
+            pod["spec"]["nodeSelector"] = NOBODY["matchLabels"]
 
 
 def _all_at_once(deployment: Object, _: Object) -> None:
@@ -351,6 +361,9 @@ REWRITINGS = {
         "no pod says that its address is Calico's",
         ("pods", "pods/status"),
         _addresses_unexplained,
+    ),
+    "k8s.third-pod-waits": Rewriting(
+        "of an application two pods are run, and never a third", _PODS, _third_never_runs
     ),
     "k8s.rollout-at-once": Rewriting(
         "an update ends all pods before it starts new ones", ("deployments",), _all_at_once
