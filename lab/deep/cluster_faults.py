@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.deep.act import Act
+from lab.deep.network_faults import NETWORK_ACTS
 from lab.iec import admission, rewriting
 
 _ADMIN = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
@@ -66,6 +67,7 @@ done
 
 
 CLUSTER_ACTS = {
+    **NETWORK_ACTS,
     **{fault: _webhook(fault, _FIRST_PORT + i) for i, fault in enumerate(rewriting.REWRITINGS)},
     "k8s.scheduler-stopped": Act(
         (_SCHEDULER,),

@@ -39,6 +39,9 @@ FILTERS = {
         "packets of pods that are nearly as large as may be are lost",
         f"{_PODS} ip daddr {{pods}} meta length > 1400",
     ),
+    "k8s.names-out-of-reach": Filter(
+        "packets of pods to the cluster's name servers are lost", f"{_PODS} th dport 53"
+    ),
     "k8s.api-out-of-reach": Filter(
         "packets of pods to the API server are lost", f"{_PODS} tcp dport 6443"
     ),

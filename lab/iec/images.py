@@ -49,7 +49,9 @@ _TEST_TOOLS = ("curl", "dig", "nc.openbsd", "ip")
 _BASE_TEXTS = {
     "/etc/passwd": "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
-    "/etc/nsswitch.conf": "hosts: files dns\n",
+    "/etc/nsswitch.conf": "hosts: files dns\nprotocols: files\n",
+    # Without it ipset takes no port of a protocol, and Felix dies of a policy with a named port.
+    "/etc/protocols": "icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nsctp 132 SCTP\n",
 }
 _BASE_DIRECTORIES = ("/tmp", "/etc", "/proc", "/sys", "/dev", "/var", "/run", "/root")  # noqa: S108
 

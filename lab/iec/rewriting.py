@@ -234,6 +234,12 @@ def _one_node_s_port(service: Object, _: Object) -> None:
         service["spec"]["externalTrafficPolicy"] = "Local"
 
 
+def _second_interface_lost(pod: Object, _: Object) -> None:
+    pod["metadata"].get("annotations", {}).pop(_NETWORKS, None)
+
+
+#: Multus' annotation of pods: the networks that they have beside the cluster's own.
+_NETWORKS = "k8s.v1.cni.cncf.io/networks"
 #: An address of nobody (RFC 5737).
 _NOWHERE = "192.0.2.1"
 #: What a policy that is not let go has; `k8s.policy-kept` ends when it is taken off again.
@@ -319,6 +325,9 @@ REWRITINGS = {
     ),
     "k8s.scope-ignored": Rewriting(
         "Calico's global policies hold in every namespace", _GLOBAL, _scope_ignored
+    ),
+    "k8s.second-interface-lost": Rewriting(
+        "pods have no interface beside the first", ("pods",), _second_interface_lost
     ),
     "k8s.address-told-wrong": Rewriting(
         "pods' addresses are told wrong", ("pods/status",), _address_told_wrong

@@ -23,7 +23,7 @@ _COMMAND_S = 20.0
 _AT_ONCE = 8
 
 #: Tries each of its arguments, ADDRESS:PORT/PROTOCOL, and says one line of each: the argument,
-#: then OPEN or what agnhost said: TIMEOUT, REFUSED, OTHER, UNKNOWN.
+#: then OPEN or what agnhost said: TIMEOUT, REFUSED, DNS, OTHER, UNKNOWN.
 _TRY = f"""
 for to; do (
   said=$(/agnhost connect "${{to%/*}}" --timeout={ATTEMPT_S}s --protocol="${{to##*/}}" 2>&1) &&
@@ -40,6 +40,7 @@ class Outcome(Enum):
     OPEN = "OPEN"
     TIMEOUT = "TIMEOUT"
     REFUSED = "REFUSED"
+    UNRESOLVED = "DNS"
     FAILED = "OTHER"
 
     @classmethod
@@ -57,6 +58,7 @@ _WORDS = {
     Outcome.OPEN: "open",
     Outcome.TIMEOUT: "unanswered",
     Outcome.REFUSED: "refused",
+    Outcome.UNRESOLVED: "unresolved",
     Outcome.FAILED: "unusable",
 }
 

@@ -76,6 +76,7 @@ class Work:
     args: Sequence[str] = ("pause",)
     command: Sequence[str] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] | None = None
     health: str | None = None
     node: str | None = None
     selector: Mapping[str, str] | None = None
@@ -147,7 +148,11 @@ class Place(Closing):
 
     def pod(self, name: str, work: Work) -> Pod:
         """Have a pod made; it is neither scheduled nor ready yet."""
-        marked = ObjectMeta(name=name, labels={"app": name, **work.labels})
+        marked = ObjectMeta(
+            name=name,
+            labels={"app": name, **work.labels},
+            annotations=dict(work.annotations) if work.annotations else None,
+        )
         wanted = Pod(metadata=marked, spec=pod_spec(work, self.image))
         return self.cluster.kube.create(wanted, namespace=self.name)
 
