@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _SERVER = "kube-apiserver"
 _ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
-_LOOKED_EVERY_S = 0.05
 
 
 def _for_everybody(authentication: Object) -> None:
@@ -183,10 +182,5 @@ async def break_no_more(cluster: Cluster) -> None:
 
 
 async def _break_at_restarts(cluster: Cluster) -> None:
-    program = cluster.programs[_SERVER]
-    known = program.pid
-    while True:
-        await asyncio.sleep(_LOOKED_EVERY_S)
-        if program.pid != known:
-            known = program.pid
-            await asyncio.gather(*(node.end_containers() for node in cluster.nodes))
+    async for _ in cluster.programs[_SERVER].new_starts():
+        await asyncio.gather(*(node.end_containers() for node in cluster.nodes))

@@ -84,13 +84,8 @@ async def _open_at_restarts(cluster: Cluster) -> None:
 
 
 async def _open_at_restarts_of(cluster: Cluster, machine: Machine) -> None:
-    program = cluster.programs[f"felix-{machine.name}"]
-    known = program.pid
-    while True:
-        await asyncio.sleep(_LOOKED_EVERY_S)
-        if program.pid != known:
-            known = program.pid
-            # Felix puts its rules back as soon as it can.
-            for _ in range(_TIMES_OPENED):
-                await run(machine.within(filters.LET_ALL_THROUGH))
-                await asyncio.sleep(_LOOKED_EVERY_S)
+    async for _ in cluster.programs[f"felix-{machine.name}"].new_starts():
+        # Felix puts its rules back as soon as it can.
+        for _ in range(_TIMES_OPENED):
+            await run(machine.within(filters.LET_ALL_THROUGH))
+            await asyncio.sleep(_LOOKED_EVERY_S)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,8 @@ from lab.child import end_of
 
 #: A program that ended is started again after this time, seconds.
 _RESPITE_S = 0.5
+#: A start of it is noticed within this time, seconds.
+_LOOKED_EVERY_S = 0.05
 #: A program has this time to end after TERM, seconds.
 _PATIENCE_S = 3.0
 
@@ -62,6 +64,15 @@ class Program:
         """Stop it, and start it with ``argv`` and ``environment`` as they are now."""
         await self.stop()
         self.start()
+
+    async def new_starts(self) -> AsyncIterator[None]:
+        """Once for each time that it has been started again from now on, however it ended."""
+        known = self.pid
+        while True:
+            await asyncio.sleep(_LOOKED_EVERY_S)
+            if self.pid != known:
+                known = self.pid
+                yield
 
     async def _keep_running(self) -> None:
         while True:

@@ -17,6 +17,7 @@ from lightkube.models.rbac_v1 import PolicyRule, RoleRef, Subject
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Secret, ServiceAccount
 from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
 
+from lab.checkup import check
 from lab.errors import LabError, SystemDown, WaitTimeout
 from lab.iec.client import Cluster, Refused, access, open_cluster
 from lab.iec.execution import execute
@@ -53,6 +54,13 @@ def config_map(name: str, **data: str) -> ConfigMap:
 def test_the_probe_tells_the_version(server: ApiServer) -> None:
     with lab_with(server) as lab:
         assert probe(lab).startswith("v1.")
+
+
+def test_lab_check_trusts_the_kubeconfig_s_ca(server: ApiServer) -> None:
+    with lab_with(server) as lab:
+        found = {finding.name: finding for finding in check(lab)}
+    assert found["iec.api"].ok, found["iec.api"].says
+    assert found["iec.kubeconfig"].ok
 
 
 def test_an_inventory_s_endpoint_outranks_the_kubeconfig_s(server: ApiServer) -> None:
