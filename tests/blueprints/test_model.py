@@ -6,7 +6,7 @@ import pytest
 
 from blueprints import model
 from blueprints.errors import ConfigError
-from blueprints.model import Limit
+from blueprints.model import Limit, Pin
 from lab.faults import catalogue
 
 SHIPPED = model.DIRECTORY / "iec-type4.yaml"
@@ -121,3 +121,15 @@ def test_limits_compare(text: str, meets: float, misses: float) -> None:
     assert limit.met_by(meets)
     assert not limit.met_by(misses)
     assert str(limit) == text
+
+
+@pytest.mark.parametrize(
+    ("deviation", "version"),
+    [("1.34.4, built from its modules", "1.34.4"), ("an embedded one", "1.19.0"), (None, "1.19.0")],
+)
+def test_a_pin_s_version_is_that_of_the_profile_s_deviation(
+    deviation: str | None, version: str
+) -> None:
+    deviations = {} if deviation is None else {"embedded": deviation}
+    pin = Pin(version="1.19.0", licence="Apache-2.0", deviations=deviations)
+    assert (pin.on("embedded"), pin.on("lab")) == (version, "1.19.0")
