@@ -10,19 +10,21 @@ Source: Linux, ``Documentation/admin-guide/cgroup-v1`` and ``cgroup-v2.rst``.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from lab.deep.mounting import NODEV, NOEXEC, NOSUID, mount, own_control_groups
+from lab.errors import WaitTimeout
+from lab.wait import wait_for
 
-_LIST = "cgroups"
+#: The file of a lab's state that lists its groups.
+LIST = "cgroups"
 _PLACE = Path("sys/fs/cgroup")
 _QUIET = NOSUID | NODEV | NOEXEC
 #: For dead processes to leave their groups (s).
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 
 
 class Hierarchy(NamedTuple):
@@ -39,7 +41,7 @@ def make(state: Path, lab_id: str, machines: Iterable[str]) -> None:
     found = hierarchies()
     tops = [(h.ours if h.options else h.mounted) / f"iec4-{lab_id}" for h in found]
     lines = [f"{h.options}\t{top}\n" for h, top in zip(found, tops, strict=True)]
-    (state / _LIST).write_text("".join(lines))
+    (state / LIST).write_text("".join(lines))
     for hierarchy, top in zip(found, tops, strict=True):
         if not hierarchy.options:
             _pass_on(hierarchy.mounted)
@@ -73,21 +75,26 @@ def mount_in(root: Path, state: Path) -> None:
         mount("cgroup", directory, "cgroup", flags=_QUIET, options=options)
 
 
-def remove(state: Path) -> None:
-    """Remove a lab's groups, once its processes have ended; what is busy stays."""
-    for _, top in _listed(state):
-        deadline = time.monotonic() + _PATIENCE_S
-        while top.exists():
-            for directory, _, _ in os.walk(top, topdown=False):
-                with suppress(OSError):  # somebody dies in it still
-                    Path(directory).rmdir()
-            if time.monotonic() > deadline:
-                break
+def remove(state: Path) -> bool:
+    """Remove a lab's groups, once its processes have ended; returns whether all are gone."""
+    tops = [top for _, top in _listed(state)]
+    try:
+        return wait_for("empty control groups", lambda: _removed(tops), timeout=_PATIENCE_S)
+    except WaitTimeout:
+        return False
+
+
+def _removed(tops: Iterable[Path]) -> bool:
+    for top in tops:
+        for directory, _, _ in os.walk(top, topdown=False):
+            with suppress(OSError):  # somebody dies in it still
+                Path(directory).rmdir()
+    return not any(top.exists() for top in tops)
 
 
 def _listed(state: Path) -> list[tuple[str, Path]]:
     try:
-        lines = (state / _LIST).read_text().splitlines()
+        lines = (state / LIST).read_text().splitlines()
     except FileNotFoundError:
         return []
     return [(options, Path(top)) for options, _, top in (line.partition("\t") for line in lines)]

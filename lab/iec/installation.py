@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from blueprints.cluster import facts
 from blueprints.config import Model
+from blueprints.errors import Unshown
 from lab.images import Image
 
 _VERSION = r"^\d+\.\d+\.\d+$"
@@ -29,7 +30,7 @@ def _plain_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a proxy or mirror reads http(s)://HOST:PORT")
     if parts.username or parts.password:
-        raise ValueError("it holds credentials: hosts would show them to everybody")
+        raise Unshown("a URL with credentials: hosts would show them to everybody")
     return value
 
 
@@ -54,8 +55,17 @@ class ImageArchive(Model):
 class Repository(Model):
     """A repository of packages for apt: one ``deb`` line, and the key that signs it."""
 
-    line: str = Field(pattern=rf"^deb \[signed-by={KEYRING}\] https?://[^\s@]+ .+$")
+    line: str
     key: Download
+
+    @field_validator("line")
+    @classmethod
+    def _signed_by_our_key(cls, value: str) -> str:
+        if "@" in value:
+            raise Unshown("a URL with credentials: hosts would show them to everybody")
+        if not re.fullmatch(rf"deb \[signed-by={KEYRING}\] https?://\S+ .+", value):
+            raise ValueError(f"the line reads: deb [signed-by={KEYRING}] URL SUITE COMPONENT...")
+        return value
 
 
 class Proxy(Model):

@@ -12,7 +12,8 @@ from blueprints.errors import ConfigError
 from lab import service
 from lab.errors import SystemDown, ToolMissing
 from lab.iec import binaries
-from lab.iec.client import ENDPOINT, SECRET, SYSTEM
+from lab.iec.client import ENDPOINT, SYSTEM
+from lab.iec.handing_over import FetchKubeconfig, kubeconfig_place
 from lab.iec.probe import probe
 from lab.iec.programs import PROGRAMS
 from lab.payload import python_runtime
@@ -91,33 +92,6 @@ class LinkPrograms(Step):
         return f"link into {_HOME}/bin: {', '.join(PROGRAMS)}"
 
 
-@dataclass(frozen=True)
-class FetchKubeconfig(Step):
-    """Bring the administrator's kubeconfig from the control plane's host to where the inventory
-    says that the suite finds it; only this account may read it there."""
-
-    remote: str
-
-    def execute(self, lab: Lab) -> str:
-        reference = lab.inventory.systems[SYSTEM].secrets.get(SECRET, "")
-        kind, _, place = reference.partition(":")
-        if kind != "file":
-            raise ConfigError(f"systems.{SYSTEM}.secrets.{SECRET} has to be file:PATH")
-        local = Path(place).expanduser()
-        text = lab.host(self.host).check(["cat", self.remote])
-        if local.is_file() and local.read_text() == text:
-            return "unchanged"
-        local.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = local.with_suffix(".new")
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(text)
-        unfinished.rename(local)
-        return "done"
-
-    def describe(self) -> str:
-        return f"fetch {self.remote}"
-
-
 class EmbeddedIec(Recipe):
     """Our cluster on its endpoint's address: its nodes have the names of the hosts that it has
     nodes for, and live beside the control plane."""
@@ -136,7 +110,7 @@ class EmbeddedIec(Recipe):
             service.Answers(
                 "the cluster is up", host, _handed_over, timeout=_UP_TIMEOUT_S, service=SYSTEM
             ),
-            FetchKubeconfig("fetch its kubeconfig", host, _KUBECONFIG),
+            FetchKubeconfig("fetch its kubeconfig", host, _KUBECONFIG, kubeconfig_place(lab)),
             Await("its API says that it is ready", host, probe),
         ]
 

@@ -113,9 +113,16 @@ def _signal_and_wait(pids: list[int], number: signal.Signals, deadline: float) -
 
 
 def remove_state(state: Path) -> None:
-    """Remove a lab's state directory, and the control groups that it lists."""
-    cgroups.remove(state)
-    remove_tree(state)
+    """Remove a lab's state directory, and the control groups that it lists.
+
+    What dies too slowly keeps its groups: their list stays, for whoever sweeps next.
+    """
+    if cgroups.remove(state):
+        remove_tree(state)
+        return
+    for entry in os.scandir(state):
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(Path(entry.path))
 
 
 def remove_tree(directory: Path) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from blueprints.errors import ConfigError
-from lab.errors import LabError
 from lab.iec.kubeadm.documents import DIRECTORY
 from lab.recipe import Command, Step
 from lab.secrets import redactor
@@ -95,15 +91,15 @@ class Join(Step):
         redactor.add(token)
         ca = master.run(["cat", f"{DIRECTORY}/pki/ca.crt"], sudo=True).check().stdout
         join = ["sh", "-euc", _JOIN, "sh", *_ignoring(self.ignore)]
-        discovery = _discovery(self.endpoint, ca, token)
-        host.run(join, stdin=discovery, sudo=True, timeout=KUBEADM_S).check()
+        told = discovery(self.endpoint, ca, token)
+        host.run(join, stdin=told, sudo=True, timeout=KUBEADM_S).check()
         return "done"
 
     def describe(self) -> str:
         return f"sudo kubeadm join --config {_CONFIGURATION}, by a token of {self.master}"
 
 
-def _discovery(endpoint: str, ca: bytes, token: str) -> bytes:
+def discovery(endpoint: str, ca: bytes, token: str) -> bytes:
     """A kubeconfig of the bootstrap token's user; JSON is YAML, too."""
     data = base64.b64encode(ca).decode()
     named = {"name": "iec4"}
@@ -125,42 +121,6 @@ def _discovery(endpoint: str, ca: bytes, token: str) -> bytes:
             "contexts": [{**named, "context": {"cluster": "iec4", "user": "iec4"}}],
         }
     ).encode()
-
-
-@dataclass(frozen=True)
-class KeepKubeconfig(Step):
-    """Bring the administrator's kubeconfig to this machine, to where the inventory says."""
-
-    place: Path
-
-    def execute(self, lab: Lab) -> str:
-        content = lab.host(self.host).run(["cat", ADMIN], sudo=True).check().text
-        if self.place.exists() and self.place.read_text() == content:
-            return "unchanged"
-        unfinished = self.place.with_name(f"{self.place.name}.{os.getpid()}.new")
-        try:
-            self.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished.touch(mode=0o600)
-            unfinished.write_text(content)
-            unfinished.rename(self.place)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise LabError(f"{self.place} cannot be written", found=error.strerror) from error
-        return "done"
-
-    def describe(self) -> str:
-        return f"write {self.place} (mode 600) on this machine"
-
-
-def kubeconfig_place(reference: str | None) -> Path:
-    """Where a system's kubeconfig is kept: its secret's file. Raises `ConfigError`."""
-    kind, _, path = (reference or "").partition(":")
-    if kind != "file":
-        raise ConfigError(
-            "systems.iec.secrets.kubeconfig: file:PATH, where the cluster's kubeconfig is to be "
-            "written, on this machine"
-        )
-    return Path(path).expanduser()
 
 
 def apply(title: str, host: str, content: bytes | Callable[[], bytes]) -> Command:

@@ -6,7 +6,8 @@ import ipaddress
 
 from blueprints.errors import ConfigError
 from lab.iec import manifests
-from lab.iec.client import ENDPOINT, SECRET, SYSTEM
+from lab.iec.client import ENDPOINT, SYSTEM
+from lab.iec.handing_over import FetchKubeconfig, kubeconfig_place
 from lab.iec.installation import ClusterInstall
 from lab.iec.kubeadm import addons, documents, joining
 from lab.iec.kubeadm.hosts import prepare
@@ -100,8 +101,9 @@ class KubeadmIec(Recipe):
             steps.append(
                 joining.apply("tell nobody without a name more than health", master, health)
             )
-        place = joining.kubeconfig_place(lab.inventory.systems[SYSTEM].secrets.get(SECRET))
-        return [*steps, joining.KeepKubeconfig("keep its kubeconfig", master, place)]
+        place = kubeconfig_place(lab)
+        title = "fetch its kubeconfig"
+        return [*steps, FetchKubeconfig(title, master, joining.ADMIN, place, sudo=True)]
 
     def _join(self, lab: Lab, install: ClusterInstall, master: str, host: str) -> list[Step]:
         document = documents.for_join(install, host, host_address(lab, host), joining.DISCOVERY)
