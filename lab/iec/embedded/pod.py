@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +62,8 @@ class Pod:
         self._ending = asyncio.Event()
         self._grace = _GRACE_S
         self._changed = asyncio.Event()
+        #: condition → whether it holds, and since when
+        self._conditions: dict[str, tuple[bool, str]] = {}
 
     @property
     def path(self) -> str:
@@ -240,8 +241,8 @@ class Pod:
         await asyncio.sleep(probe.get("initialDelaySeconds", 0))
         passed = failed = 0
         while run.container is not None:
-            new: Callable[..., object] = self._machine.sockets.new
-            ok = await passes(probe, run.container, run.spec, self._address or "", new)  # type: ignore[arg-type]
+            new = self._machine.sockets.new
+            ok = await passes(probe, run.container, run.spec, self._address or "", new)
             passed, failed = (passed + 1, 0) if ok else (0, failed + 1)
             ready = run.ready
             if passed >= probe.get("successThreshold", 1):
@@ -319,10 +320,9 @@ class Pod:
 
     def _since(self, kind: str, holds: bool) -> Object:
         """When a condition became what it is: now, unless it was so before."""
-        known: dict[str, tuple[bool, str]] = self.__dict__.setdefault("_conditions", {})
-        if known.get(kind, (None, ""))[0] is not holds:
-            known[kind] = (holds, now())
-        return {"lastTransitionTime": known[kind][1]}
+        if self._conditions.get(kind, (None, ""))[0] is not holds:
+            self._conditions[kind] = (holds, now())
+        return {"lastTransitionTime": self._conditions[kind][1]}
 
 
 def _waiting(reason: str, message: str | None = None) -> Object:
