@@ -20,6 +20,7 @@ from lightkube.types import PatchType
 from lightkube.utils.quantity import parse_quantity
 
 from blueprints.evidence import Evidence
+from lab.errors import LabError
 from lab.iec.client import Cluster
 from lab.iec.workload import HOSTNAME, Place, Work, metadata, name_of, schedulable, state_of
 
@@ -54,6 +55,14 @@ def decisions(place: Place, *names: str) -> dict[str, Pod]:
 def node_of(pod: Pod) -> str | None:
     assert pod.spec is not None
     return pod.spec.nodeName
+
+
+def a_node(cluster: Cluster) -> str:
+    """A node that takes any pod; raises `LabError` where there is none."""
+    nodes = schedulable(cluster)
+    if not nodes:
+        raise LabError("no node of the cluster takes pods", expected="one without a taint")
+    return nodes[0]
 
 
 @contextmanager
@@ -93,7 +102,7 @@ def test_a_pod_goes_where_it_selects(
     cluster: Cluster, agnhost_place: Place, evidence: Evidence
 ) -> None:
     value = secrets.token_hex(4)
-    node = schedulable(cluster)[0]
+    node = a_node(cluster)
     with evidence.judge("a pod runs on the node that has the label it selects, and nowhere else"):
         agnhost_place.pod("selects", Work(selector={MARK: value}, tolerations=[CORDONED]))
         found = decisions(agnhost_place, "selects")["selects"]
@@ -108,7 +117,7 @@ def test_a_taint_keeps_pods_away(
     cluster: Cluster, agnhost_place: Place, evidence: Evidence
 ) -> None:
     value = secrets.token_hex(4)
-    node = schedulable(cluster)[0]
+    node = a_node(cluster)
     here = {HOSTNAME: (metadata(cluster.kube.get(Node, node)).labels or {})[HOSTNAME]}
     tolerates = Toleration(key=MARK, operator="Equal", value=value, effect="NoSchedule")
     with (
