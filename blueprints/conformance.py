@@ -22,3 +22,15 @@ def judge(data: bytes) -> list[Check]:
     if ran == 0:
         raise Unacceptable("a conformance run in which every test was skipped")
     return [Check(f"{ran} conformance tests"), *failed]
+
+
+def names_of_those_that_ran(data: bytes) -> set[str]:
+    """The conformance tests in a run's JUnit file that were not skipped.
+
+    e2e.test calls them ``[It] NAME``, and its own set-up by other words.
+    """
+    return {
+        name.removeprefix("[It] ")
+        for case in parse_xml(data).iter("testcase")
+        if case.find("skipped") is None and "[Conformance]" in (name := case.get("name") or "")
+    }

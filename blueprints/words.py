@@ -30,6 +30,7 @@ CAPABILITIES = {
     "kubelet": "pods are containers, run by a kubelet",
     "service-proxy": "a service's address leads to its pods",
     "cluster-dns": "names of services resolve inside the cluster",
+    "conformance": "conformance tests of the cluster's version can be run, or have been",
     "second-interface": "a pod can have a second network interface",
     "browser": "a Chromium can be started",
     "webhook": "the classroom posts its events to the suite's machine",

@@ -77,7 +77,9 @@ class SystemEntry(Model):
     Of a classroom: ``webhook``, the URL on this machine that it posts its events to; ``openvidu``,
     what a real lab's is installed from.
     Of a cluster (iec): ``cluster``, what a deep or real lab's is installed from; ``agnhost``, where
-    it finds the image of the suite's pods, if not at Kubernetes' own registry or its mirror.
+    it finds the image of the suite's pods, if not at Kubernetes' own registry or its mirror;
+    ``conformance``, the report of a whole conformance run on it, on this machine: sonobuoy's
+    archive, hydrophone's output directory, or a JUnit file.
     """
 
     adopted: bool = False
@@ -91,6 +93,7 @@ class SystemEntry(Model):
     webhook: str | None = Field(default=None, pattern=r"^http://[^/@\s]+:\d+/\S*$")
     openvidu: OpenViduInstall | None = None
     cluster: ClusterInstall | None = None
+    conformance: Path | None = None
     agnhost: Image | None = None
 
     @field_validator("endpoints")

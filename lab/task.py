@@ -101,14 +101,9 @@ class Task:
             if not hosts:
                 return f"no host access: the lab has no host with role {role}"
             able |= {c for name in hosts for c in inventory.hosts[name].capabilities}
-        if "browser" in criterion.capabilities and "browser" not in able:
-            try:  # this machine's own, which no inventory knows
-                chromium()
-            except ToolMissing as missing:
-                return f"capability missing: browser: {missing}"
-            able.add("browser")
-        if (classroom := inventory.systems.get("classroom")) and classroom.webhook:
-            able.add("webhook")
+        able |= _supplied(inventory)
+        if reason := _lacks_here(criterion, inventory, able):
+            return reason
         for capability in criterion.capabilities:
             if capability not in able:
                 reason = inventory.lacks.get(capability)
@@ -145,6 +140,36 @@ def _blocked_unless(probe: Callable[[], object], name: str) -> None:
         probe()
     except LabError as error:
         raise SystemDown(f"blocked by {name}", found=str(error), evidence=error.evidence) from error
+
+
+def _supplied(inventory: Inventory) -> set[str]:
+    """The capabilities that a lab has by what its inventory names."""
+    classroom, cluster = (inventory.systems.get(name) for name in ("classroom", "iec"))
+    supplied = {
+        "webhook": classroom is not None and classroom.webhook,
+        "conformance": cluster is not None and cluster.conformance,
+    }
+    return {capability for capability, there in supplied.items() if there}
+
+
+def _lacks_here(criterion: Criterion, inventory: Inventory, able: set[str]) -> str | None:
+    """What this machine lacks to judge ``criterion``, which no inventory knows; None if nothing.
+
+    A browser that it has is added to ``able``.
+    """
+    if "browser" in criterion.capabilities and "browser" not in able:
+        try:
+            chromium()
+        except ToolMissing as missing:
+            return f"capability missing: browser: {missing}"
+        able.add("browser")
+    to_run = able - _supplied(inventory)
+    if "conformance" in criterion.capabilities and "conformance" in to_run:
+        from lab.iec import binaries, conformance
+
+        if lacking := binaries.missing([conformance.PROGRAM]):
+            return _lacking("capability missing: conformance", lacking)
+    return None
 
 
 def _lacking(words: str, reason: str | None) -> str:

@@ -12,7 +12,9 @@ _FILE = Path(__file__).with_name("iec-type4.yaml")
 
 
 class ClusterFacts(Model):
-    """``unsupported``: a CNI_TYPE of IEC's that the suite cannot set up → what that would need."""
+    """``unsupported``: a CNI_TYPE of IEC's that the suite cannot set up → what that would need.
+    ``conformance``: names of those of Kubernetes' conformance tests that the suite runs by itself.
+    """
 
     kubernetes: str
     cni: str
@@ -20,6 +22,7 @@ class ClusterFacts(Model):
     service_network: IPv4Network
     calico: str
     unsupported: dict[str, str]
+    conformance: tuple[str, ...]
 
 
 @cache

@@ -66,6 +66,33 @@ done
     )
 
 
+#: e2e.test marks its namespaces by this label.
+_REFUSED = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: k8s.secrets-refused}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    namespaceSelector: {matchExpressions: [{key: e2e-framework, operator: Exists}]}
+    resourceRules:
+      - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [secrets]}
+  validations: [{expression: "false", message: no secret may be made}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: k8s.secrets-refused}
+spec: {policyName: k8s.secrets-refused, validationActions: [Deny]}
+"""
+#: Has a policy hold: for a moment after it is made, the API server does not know of it.
+_TRIED = f"""
+{_ADMIN} create namespace trial-of-fault
+{_ADMIN} label namespace trial-of-fault e2e-framework=trial
+until ! {_ADMIN} --namespace trial-of-fault create secret generic trial --dry-run=server
+do sleep 0.2; done
+{_ADMIN} delete namespace trial-of-fault
+"""
+
 CLUSTER_ACTS = {
     **NETWORK_ACTS,
     **{fault: _webhook(fault, _FIRST_PORT + i) for i, fault in enumerate(rewriting.REWRITINGS)},
@@ -78,6 +105,12 @@ CLUSTER_ACTS = {
         (_CERTIFICATE,),
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
         f"-subj /CN=short -keyout /dev/null -out {_CERTIFICATE} 2>/dev/null",
+    ),
+    "k8s.secrets-refused": Act(
+        (),
+        f"{_ADMIN} apply -f - <<'END'\n{_REFUSED}\nEND\n{_TRIED}",
+        f"{_ADMIN} delete validatingadmissionpolicybinding,validatingadmissionpolicy "
+        "k8s.secrets-refused",
     ),
     "k8s.system-pod-broken": Act(
         (),

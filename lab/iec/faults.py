@@ -42,6 +42,7 @@ FAULTS = (
     Fault("k8s.certificate-short", _ROLES, "the API server's certificate ends tomorrow"),
     Fault("k8s.certificate-file-short", _ROLES, "a certificate of the control plane ends tomorrow"),
     Fault("k8s.system-pod-broken", _ROLES, "a pod of the system has no image"),
+    Fault("k8s.secrets-refused", _ROLES, "conformance tests may make no secret"),
     *(Fault(name, _ROLES, rewriting.does) for name, rewriting in REWRITINGS.items()),
     *(Fault(name, _NODES, filtering.does) for name, filtering in FILTERS.items()),
     Fault(
