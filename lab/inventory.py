@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -41,10 +41,14 @@ class VirtualMachine(Model):
     domain: str = Field(pattern=r"^[^\s/-][^\s/]*$")
 
 
+PortRange = Annotated[str, Field(pattern=r"^\d{1,5}-\d{1,5}$")]
+
+
 class HostEntry(Model):
     """A host. ``None`` marks what a template leaves open; `missing` lists it.
 
-    ``ports``: those that are open on it beside SSH and its systems' endpoints.
+    ``ports``: those that are open on it beside SSH and its systems' endpoints; a range
+    (``30000-32767``) has those that may be open.
     """
 
     roles: tuple[str, ...]
@@ -56,7 +60,7 @@ class HostEntry(Model):
     sudo: bool = False
     connect_timeout: float = Field(default=5.0, gt=0, le=120)
     capabilities: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()
+    ports: tuple[int | PortRange, ...] = ()
     vm: VirtualMachine | None = None
 
     @field_validator("host_key")

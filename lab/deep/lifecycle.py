@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from blueprints.errors import ConfigError
-from lab.deep import virtual
+from lab.deep import cluster, virtual
 from lab.deep.inside import NAMESPACES, PATH, first_process
 from lab.inventory import Inventory
 from lab.loopback.cleanup import descendants
@@ -86,9 +86,11 @@ def up(
     if lack := missing():
         raise ConfigError(lack)
     state = state.absolute()
+    template = cluster.without_cluster(template)
     template = virtual.without_virtual(template)
     with making(state) as new:
         _lay_out(template, new)
+        archives = cluster.lay_out(state) if cluster.SYSTEM in template.systems else ()
         addresses = new.start(
             "lab.deep.keeper",
             owner_pid=owner_pid,
@@ -110,6 +112,9 @@ def up(
             )
             for name, system in template.systems.items()
         }
+        if system := template.systems.get(cluster.SYSTEM):
+            address = addresses[template.with_role(cluster.ROLE)[0]]
+            systems[cluster.SYSTEM] = cluster.installed_from(system, state, archives, address)
         found = {"hosts": hosts, "systems": systems, "state": state}
         return new.write_inventory(template.model_copy(update=found))
 
