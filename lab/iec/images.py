@@ -8,6 +8,7 @@ shell and packet-filter tools with the libraries that they load.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -217,8 +218,6 @@ def _made(image: Image, programs: Mapping[str, Path], directory: Path) -> Archiv
 
 
 def _stamp(image: Image, content: Content) -> str:
-    import hashlib
-
     return hashlib.sha256(f"{content.stamp()}{image.config}".encode()).hexdigest()[:12]
 
 
