@@ -24,6 +24,7 @@ _AGNHOST = "/agnhost"
 #: the last part of an image's name → (its entry point, its command)
 _IMAGES = {"agnhost": ([_AGNHOST], ["pause"]), "pause": ([_AGNHOST, "pause"], [])}
 
+_LOOKED_EVERY_S = 0.01
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 #: The pod's own places are mounted over the common root's; then its program takes over.
@@ -93,6 +94,22 @@ class Container:
             children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children")
             return int(children.read_text().split()[0])
         return None
+
+    async def begun(self) -> None:
+        """Wait until its first process sees what is the container's own, or has ended.
+
+        Before that a command would run among the machine's files.
+        """
+        while self.running and not self._is_within():
+            await asyncio.sleep(_LOOKED_EVERY_S)
+
+    def _is_within(self) -> bool:
+        if (pid := self.pid) is None:
+            return False
+        try:
+            return Path(f"/proc/{pid}/root").samefile(ROOT)
+        except OSError:
+            return False
 
     async def stop(self, grace: float) -> None:
         """TERM to its first process, KILL to all of it after ``grace`` seconds."""

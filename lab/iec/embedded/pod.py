@@ -189,6 +189,7 @@ class Pod:
             hostname=self.what["spec"].get("hostname") or self.what["metadata"]["name"],
             log=self.log(name),
         )
+        await run.container.begun()
         started = stamp(run.container.started_at)
         run.state = {"running": {"startedAt": started}}
         probe = run.spec.get("readinessProbe")
