@@ -141,6 +141,7 @@ def _addresses(cluster: Cluster) -> list[str]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)  # thirty pods, on a machine that has other things to do
 @pytest.mark.criterion("K8S-35")
 def test_addresses_are_given_back(
     cluster: Cluster, new_namespace: Callable[[str], Place], evidence: Evidence
