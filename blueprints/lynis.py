@@ -16,6 +16,25 @@ from blueprints.errors import Unacceptable
 
 _END = re.compile(r"(?:Program|Lynis) ended successfully")
 _STARTED = re.compile(r"(?:Starting Lynis|Lynis \d|### Starting )")
+#: Lines that Lynis 3 words otherwise than the one that Akraino took them from.
+_REWORDED = {
+    "Test: Checking SHA_CRYPT_MIN_ROUNDS option in /etc/login.defs": (
+        "Test: Checking SHA_CRYPT_{MIN,MAX}_ROUNDS option in /etc/login.defs"
+    ),
+}
+#: How a line begins that names no test → the test that prints it.
+_PRINTED_BY = {
+    "Test: Checking presence /var/run/reboot-required.pkgs": "KRNL-5830",
+    "Test: Checking SHA_CRYPT_MIN_ROUNDS": "AUTH-9230",
+    "Test: Checking PASS_MAX_DAYS": "AUTH-9286",
+    "Test: collecting accounts which have an expired password": "AUTH-9288",
+    "Test: Checking ": "SSH-7408",
+    "Test: checking for file /etc/network/if-up.d/ntpdate": "TIME-3104",
+    "Result: sysctl key": "KRNL-6000",
+    "Test: Check if one or more compilers": "HRDN-7220",
+}
+#: Tests that find out what others need to know.
+_FIRST = ("BOOT-5121", "SSH-7402", "SSH-7404", "SSH-7406")
 _SHORT = re.compile(r"^Performing test ID (\S+)|^Result: sysctl key (\S+)")
 
 
@@ -28,6 +47,22 @@ def judge(log: str, named: Iterable[str]) -> list[Check]:
     return [_check(log, name) for name in named]
 
 
+def tests(named: Iterable[str]) -> list[str]:
+    """The ids of the tests in which Lynis makes the ``named`` checks, and of those before them."""
+    found = {
+        match[1]
+        if (match := _SHORT.match(line)) and match[1]
+        else next(test for start, test in _PRINTED_BY.items() if line.startswith(start))
+        for line in named
+    }
+    return [*_FIRST, *sorted(found)]
+
+
+def without_boot_loader(log: str) -> bool:
+    """Whether Lynis left the boot loader's password out, as the machine has no boot loader."""
+    return "Skipped test BOOT-5122" in log and "no GRUB configuration file found" in log
+
+
 def short_name(named: str) -> str:
     """``AUTH-9328`` or ``fs.suid_dumpable`` where there is such a name, else the whole line."""
     match = _SHORT.match(named)
@@ -35,7 +70,7 @@ def short_name(named: str) -> str:
 
 
 def _check(log: str, named: str) -> Check:
-    blocks = list(_blocks(log, named))
+    blocks = list(_blocks(log, named)) or list(_blocks(log, _REWORDED.get(named, named)))
     name = short_name(named)
     if not blocks:
         return Check(name, f"the log has no line {named!r}")

@@ -32,6 +32,7 @@ CAPABILITIES = {
     "cluster-dns": "names of services resolve inside the cluster",
     "conformance": "conformance tests of the cluster's version can be run, or have been",
     "second-interface": "a pod can have a second network interface",
+    "vuls": "there is a report of Vuls about a host",
     "browser": "a Chromium can be started",
     "webhook": "the classroom posts its events to the suite's machine",
     "kvm": "hardware virtual machines can be started",

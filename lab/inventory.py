@@ -41,6 +41,16 @@ class VirtualMachine(Model):
     domain: str = Field(pattern=r"^[^\s/-][^\s/]*$")
 
 
+class VulsReport(Model):
+    """A report of Vuls about a host: the file (JSON, or the table), and the host that has it.
+
+    ``on``: where Vuls ran; the host itself unless told.
+    """
+
+    file: str = Field(pattern=r"^/\S+$")
+    on: str | None = None
+
+
 PortRange = Annotated[str, Field(pattern=r"^\d{1,5}-\d{1,5}$")]
 
 
@@ -62,6 +72,7 @@ class HostEntry(Model):
     capabilities: tuple[str, ...] = ()
     ports: tuple[int | PortRange, ...] = ()
     vm: VirtualMachine | None = None
+    vuls: VulsReport | None = None
 
     @field_validator("host_key")
     @classmethod
@@ -134,6 +145,14 @@ class Inventory(Model):
     def with_role(self, role: str) -> list[str]:
         """Names of the hosts that carry ``role``, in the inventory's order."""
         return [name for name, host in self.hosts.items() if role in host.roles]
+
+    def able(self, capability: str) -> list[str]:
+        """Names of the hosts that can do something, by the lab's capabilities or their own."""
+        return [
+            name
+            for name, host in self.hosts.items()
+            if capability in self.capabilities or capability in host.capabilities
+        ]
 
     def missing(self) -> list[str]:
         """What this inventory leaves open, one sentence each; empty when it is complete."""
@@ -294,6 +313,8 @@ def _check_names(document: Document, inventory: Inventory) -> None:
             check("capability", capability, CAPABILITIES, "hosts", name, "capabilities", i)
         if host.vm is not None:
             check("host", host.vm.on, inventory.hosts.keys() - {name}, "hosts", name, "vm", "on")
+        if host.vuls is not None and host.vuls.on is not None:
+            check("host", host.vuls.on, inventory.hosts, "hosts", name, "vuls", "on")
     for name, system in inventory.systems.items():
         check("system", name, SYSTEMS, "systems", name)
         for endpoint in system.endpoints:

@@ -101,6 +101,8 @@ class Task:
             if not hosts:
                 return f"no host access: the lab has no host with role {role}"
             able |= {c for name in hosts for c in inventory.hosts[name].capabilities}
+        if not criterion.roles:  # it judges whichever hosts can
+            able |= {c for host in inventory.hosts.values() for c in host.capabilities}
         able |= _supplied(inventory)
         if reason := _lacks_here(criterion, inventory, able):
             return reason
@@ -148,6 +150,7 @@ def _supplied(inventory: Inventory) -> set[str]:
     supplied = {
         "webhook": classroom is not None and classroom.webhook,
         "conformance": cluster is not None and cluster.conformance,
+        "vuls": any(host.vuls for host in inventory.hosts.values()),
     }
     return {capability for capability, there in supplied.items() if there}
 

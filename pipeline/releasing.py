@@ -12,6 +12,7 @@ from pathlib import Path
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.model import Maturity
+from blueprints.release_rules import release_rules
 from blueprints.security import security_rules
 from lab import inventory as inventories
 from lab import secrets
@@ -19,7 +20,6 @@ from lab.secrets import redactor
 from reports.results import RunResults, read_results
 from submission import exceptions, gate_page
 from submission.gate import Gate, Rules, evaluate
-from submission.rules import release_rules
 
 
 def gate(

@@ -9,11 +9,11 @@ from pathlib import Path
 from blueprints import model
 from blueprints.errors import ConfigError, Unacceptable
 from blueprints.model import Maturity
+from blueprints.release_rules import release_rules
 from blueprints.security import security_rules
 from lab.errors import LabError
 from lab.secrets import redactor
 from reports.exit_codes import ExitCode
-from submission.rules import release_rules
 from submission.scans.outputs import DIRECTORY, Output, judges, read_outputs
 from submission.untrusted import read_bytes
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from blueprints import model
 from blueprints.errors import ConfigError, Unacceptable
 from blueprints.model import Blueprint
+from blueprints.release_rules import release_rules
 from blueprints.security import security_rules
 from lab import secrets
 from lab.errors import WaitTimeout
@@ -33,7 +34,6 @@ from submission.akraino_ui import Notification, UiFailed, notify
 from submission.bundle import Bundle, Rules, build, maturity_of, refusals, suites
 from submission.ledger import COMPLETE, Entry, Ledger, Refused
 from submission.nexus import Nexus, NexusFailed, NexusRefused
-from submission.rules import release_rules
 from submission.tls import Untrusted
 from submission.untrusted import read_bytes, read_zip
 from submission.upload import Place, Upload, digest, unpacked

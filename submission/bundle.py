@@ -24,12 +24,12 @@ from blueprints.documents import parse_xml
 from blueprints.errors import Unacceptable
 from blueprints.evidence import Verdict
 from blueprints.model import Blueprint, Maturity
+from blueprints.release_rules import ReleaseRules
 from blueprints.security import SecurityRules
 from reports.results import RunResults
 from reports.scan import FoundIn, scan
 from submission.attestation import ATTESTATION, mismatches, sign, statement, verified
 from submission.ledger import Refused
-from submission.rules import ReleaseRules
 from submission.scans.outputs import DIRECTORY, Output, judges, lies_in, read_outputs
 from submission.suites import Case, Suite, case_of, cases_of, write_suite
 from submission.untrusted import read_bytes, read_zip, safe_name

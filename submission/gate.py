@@ -15,12 +15,12 @@ from pathlib import Path
 from blueprints.errors import ConfigError
 from blueprints.evidence import Verdict
 from blueprints.model import Blueprint, Criterion, Maturity
+from blueprints.release_rules import RELEASE, ReleaseRules
 from blueprints.security import SecurityRules
 from reports.exit_codes import ExitCode
 from reports.results import CriterionResult, RunResults
 from submission.exceptions import Exceptions, Granted
 from submission.ledger import COMPLETE, Ledger, Refused
-from submission.rules import RELEASE, ReleaseRules
 from submission.scans.outputs import DIRECTORY, Output, judges, read_outputs
 
 #: The profile of labs that are not of the suite's own making.

@@ -28,6 +28,9 @@ class Baseline(Model):
     releases: dict[str, tuple[str, ...]]
     kernel: str = Field(pattern=r"^\d+\.\d+$")
     nics: int = Field(gt=0)
+    link_mbits: int = Field(gt=0)
+    stratum: int = Field(gt=0, lt=16)
+    modules: tuple[str, ...]
     smaller: dict[str, Size]
     sysctl: dict[str, str]
     sshd: dict[str, str]

@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.deep.act import Act
 from lab.deep.cluster_faults import CLUSTER_ACTS
 from lab.deep.inside import run_inside
+from lab.deep.kernel_faults import KERNEL_ACTS, KERNEL_FAULTS
 from lab.faultflags import Fault
 
 _ROLES = ("dc",)
@@ -171,6 +172,7 @@ _SAME_MACHINE = "os.same-machine"
 FAULTS = (
     *(Fault(name, _ROLES, words) for name, (words, _) in _OWN.items()),
     Fault(_SAME_MACHINE, ("tars-master", *_ROLES), "two nodes are one machine, by its id"),
+    *KERNEL_FAULTS,
 )
 
 #: name → what is done to a machine.
@@ -178,6 +180,7 @@ ACTS = {
     **_SHARED,
     **{name: act for name, (_, act) in _OWN.items()},
     _SAME_MACHINE: Act(("/etc/machine-id",), "printf '%032d\\n' 1 >/etc/machine-id"),
+    **KERNEL_ACTS,
     **CLUSTER_ACTS,
 }
 

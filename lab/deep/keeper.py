@@ -101,9 +101,9 @@ def _keep(state: Path, ready: int) -> None:
     for machine in machines:
         machine.go_on(f"{addresses[machine.name]}/{network.prefixlen}")
     for machine in machines:
-        _await_ssh(machine, addresses[machine.name], _TIMEOUT_S)
+        _await_ssh(machine, (addresses[machine.name], _SSH_PORT), _TIMEOUT_S)
     for guest in guests:
-        _await_ssh(guest, addresses[guest.name], virtual.START_TIMEOUT_S)
+        _await_ssh(guest, (addresses[guest.name], virtual.PORT), virtual.START_TIMEOUT_S)
     os.write(ready, json.dumps(addresses).encode())
     os.close(ready)
     held: list[Held | virtual.Running] = [*machines, *guests]
@@ -182,12 +182,12 @@ def _must(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def _await_ssh(machine: Held | virtual.Running, address: str, timeout_s: float) -> None:
+def _await_ssh(machine: Held | virtual.Running, address: tuple[str, int], timeout_s: float) -> None:
     def answers() -> bool:
         if machine.ended:
             raise SystemExit(1)  # the log's last line is its own
         try:
-            with socket.create_connection((address, _SSH_PORT), timeout=1) as connection:
+            with socket.create_connection(address, timeout=1) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -99,7 +99,10 @@ def up(
         )
         hosts = {
             name: with_accounts(host, state, name).model_copy(
-                update={"address": addresses[name], "port": 22}
+                update={
+                    "address": addresses[name],
+                    "port": virtual.PORT if name in virtual.names(template) else 22,
+                }
             )
             for name, host in template.hosts.items()
         }

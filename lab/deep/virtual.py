@@ -19,6 +19,7 @@ from lab.inventory import Inventory
 from lab.loopback import cleanup
 
 CAPABILITY = "own-kernel"
+PORT = virtual_seed.PORT
 #: Until SSH answers where the processor is emulated and shared (s).
 START_TIMEOUT_S = 150.0
 CONSOLE = "console.log"
@@ -145,7 +146,7 @@ def _command(disk: virtual_disk.Disk, tap: str) -> list[str]:
         *("-drive", f"file={disk.image},format=raw,if=virtio,snapshot=on"),
         *("-fw_cfg", f"name=opt/iec4/seed,file={_SEED}"),
         *("-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no"),
-        *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *("-device", "virtio-net-pci,netdev=net,romfile=,speed=10000,duplex=full"),
         *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
         *("-chardev", f"socket,id=agent,path={AGENT},server=on,wait=off"),
         *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),

@@ -7,6 +7,7 @@ that unpacks it, ``debian/setup.sh`` is what it runs then.
 from __future__ import annotations
 
 import io
+import json
 import shlex
 import tarfile
 from collections.abc import Mapping
@@ -15,6 +16,16 @@ from pathlib import Path
 _SETUP = Path(__file__).with_name("debian") / "setup.sh"
 #: What both kinds of machines of a deep lab have.
 _ETC = Path(__file__).with_name("etc")
+#: Where its SSH server listens: Lynis' maturity wants another port than the usual one.
+PORT = 2022
+#: What that wants of sshd beyond what all machines have; of an option the first value counts.
+_SSHD = f"""Port {PORT}
+AllowTcpForwarding no
+Compression no
+MaxSessions 2
+TCPKeepAlive no
+AuthorizedKeysFile /etc/ssh/keys/%u
+"""
 
 
 def write(
@@ -36,8 +47,9 @@ def write(
         "etc/hostname": f"{name}\n",
         "etc/hosts": f"127.0.0.1 localhost\n{own} {name}\n",
         "etc/ssh/ssh_host_ed25519_key": host_key,
-        "etc/ssh/sshd_config": f"{sshd}AuthorizedKeysFile /etc/ssh/keys/%u\n",
+        "etc/ssh/sshd_config": _SSHD + sshd,
         "etc/chrony/conf.d/iec4.conf": _TIME.format(server=time_server),
+        "var/lib/vuls/report.json": json.dumps(_VULS | {"serverName": name}),
         **{f"etc/ssh/keys/{account}": f"{key}\n" for account, key in accounts.items()},
     }
     for file in sorted(_ETC.rglob("*")):
@@ -54,6 +66,17 @@ def write(
 
 #: The first answers come within a second, and a step puts the clock right at once.
 _TIME = "server {server} iburst minpoll 2 maxpoll 4\nmakestep 0.1 3\n"
+
+
+#: A report in the form of Vuls', for the suite's own judgement to be proven on.
+_VULS = {
+    "jsonVersion": 4,
+    "family": "debian",
+    "release": "12",
+    "scannedBy": "iec4, embedded: nothing was looked up",
+    "scannedCves": {},
+    "errors": [],
+}
 
 
 def _mode(path: str) -> int:

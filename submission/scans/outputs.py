@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blueprints import conformance, kube_hunter, lynis
+from blueprints import conformance, kube_hunter, lynis, vuls
 from blueprints.checks import Check
 from blueprints.errors import Unacceptable
 from blueprints.model import Maturity
+from blueprints.release_rules import ReleaseRules
 from blueprints.security import SecurityRules
-from submission.rules import ReleaseRules
-from submission.scans import vuls
 from submission.untrusted import read_bytes
 
 #: Where they lie in a run directory: ``bluval/<layer>/<test>/``.

@@ -9,11 +9,11 @@ import pytest
 
 from blueprints import model
 from blueprints.errors import ConfigError
+from blueprints.release_rules import release_rules
 from blueprints.security import security_rules
 from reports.results import read_results
 from submission.bluval import Imported, as_yaml, read
 from submission.bundle import Rules, suites
-from submission.rules import release_rules
 from submission.suites import Suite
 from tests.pipeline.conftest import Iec4, iec4
 from tests.submission.conftest import RECORDED

@@ -15,13 +15,13 @@ from robot.api import ExecutionResult
 
 from blueprints.errors import Unacceptable
 from blueprints.evidence import Verdict
+from blueprints.release_rules import release_rules
 from blueprints.security import security_rules
 from reports.results import read_results
 from submission import exceptions
 from submission.attestation import ATTESTATION, mismatches, verified
 from submission.bundle import Bundle, Rules, build, refusals, suites
 from submission.ledger import Refused
-from submission.rules import release_rules
 from submission.ui_view import view
 from submission.untrusted import read_zip
 from submission.validity import problems

@@ -13,11 +13,11 @@ import pytest
 from blueprints.errors import ConfigError
 from blueprints.evidence import Verdict
 from blueprints.model import Maturity
+from blueprints.release_rules import release_rules
 from blueprints.security import security_rules
 from reports.results import read_results
 from submission import exceptions, gate_page
 from submission.gate import Gate, Line, Rules, State, evaluate
-from submission.rules import release_rules
 from tests.submission.conftest import (
     BLUEPRINT,
     FOUND,

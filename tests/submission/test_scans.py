@@ -6,11 +6,10 @@ import json
 
 import pytest
 
-from blueprints import conformance, kube_hunter, lynis
+from blueprints import conformance, kube_hunter, lynis, vuls
 from blueprints.checks import Check
 from blueprints.errors import Unacceptable
 from blueprints.security import security_rules
-from submission.scans import vuls
 from tests.submission.conftest import JUNIT, RECORDED, lynis_log, vuls_report
 
 RULES = security_rules()

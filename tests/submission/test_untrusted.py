@@ -16,13 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blueprints import conformance, kube_hunter, lynis
+from blueprints import conformance, kube_hunter, lynis, vuls
 from blueprints.documents import parse_json, parse_xml
 from blueprints.errors import Unacceptable
 from blueprints.security import security_rules
 from submission import untrusted
 from submission.attestation import mismatches, verified
-from submission.scans import vuls
 from submission.ui_view import shown, view
 from submission.untrusted import parse_yaml, read_bytes, read_zip, safe_name
 from submission.verify import verify

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from blueprints import lynis
+from blueprints.checks import Check
 from blueprints.errors import Unacceptable
 from blueprints.evidence import Evidence
 from blueprints.security import security_rules
@@ -19,8 +20,9 @@ from lab.secrets import redactor
 from lab.session import Lab
 from lab.task import Task
 
-#: An audit takes 40 s where two cores are shared by three hosts.
-TIMEOUT_S = 300.0
+#: An audit takes 40 s where two cores are shared by three hosts; on a processor that is emulated
+#: in software, the named tests alone take minutes.
+TIMEOUT_S = 600.0
 pytestmark = pytest.mark.timeout(TIMEOUT_S + 60)
 
 #: Where the gate looks for the logs in a run directory.
@@ -28,11 +30,13 @@ LOGS = Path("bluval/os/lynis")
 
 #: In a directory of its own: the tests left out are no named ones; the first asks the
 #: distribution's servers, which no closed lab reaches, the second reads every certificate.
+#: $1: the tests that are named; on a processor emulated in software all would take an hour.
 AUDIT = """
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 printf 'skip-test=%s\\n' PKGS-7392 CRYP-7902 >"$place/profile"
-lynis audit system --quick --quiet --no-colors --profile "$place/profile" \
+[ "$(systemd-detect-virt --vm)" = qemu ] || set --
+lynis audit system ${1:+--tests "$1"} --quick --quiet --no-colors --profile "$place/profile" \
     --logfile "$place/log" --report-file "$place/report" >"$place/output" 2>&1 </dev/null ||
     { cat "$place/output" >&2; exit 1; }
 gzip -c "$place/log"
@@ -52,7 +56,10 @@ def logs(lab: Lab, task: Task, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def audit(host: Host, place: Path) -> str:
     advice = "install lynis there (apt-get install lynis)"
-    done = host.run(["sh", "-c", AUDIT], timeout=TIMEOUT_S, sudo=True).check(advice=advice)
+    rules = security_rules().lynis
+    tests = " ".join(lynis.tests({line for lines in rules.values() for line in lines}))
+    argv = ["sh", "-c", AUDIT, "sh", tests]
+    done = host.run(argv, timeout=TIMEOUT_S, sudo=True).check(advice=advice)
     text = redactor.text(gzip.decompress(done.stdout).decode(errors="replace"))
     (place / f"{host.name}.log").write_text(text)
     return text
@@ -62,24 +69,37 @@ def audit(host: Host, place: Path) -> str:
 def test_what_incubation_asks_of_lynis_holds(
     logs: dict[str, str], task: Task, evidence: Evidence
 ) -> None:
-    named = security_rules().lynis["incubation"]
-    if "own-kernel" not in task.inventory.capabilities:
-        named = tuple(line for line in named if not is_of_the_kernel(line))
+    own = task.inventory.able("own-kernel")
+    named = {
+        name: tuple(
+            line
+            for line in security_rules().lynis["incubation"]
+            if name in own or not is_of_the_kernel(line)
+        )
+        for name in logs
+    }
     checked = judged(logs, named)
-    evidence.attach("lynis.json", {"checks": named, "hosts": sorted(logs)})
+    evidence.attach("lynis.json", named)
     with evidence.judge("Lynis finds nothing in the checks that incubation names"):
-        for name, checks in checked.items():
-            for check in checks:
-                assert not check.failure, f"{check.name} on {name}: {check.failure}"
+        holds(checked)
 
 
 @pytest.mark.criterion("OS-23")
-def test_what_maturity_asks_of_lynis_holds(logs: dict[str, str], evidence: Evidence) -> None:
-    checked = judged(logs, security_rules().lynis["mature"])
+def test_what_maturity_asks_of_lynis_holds(
+    logs: dict[str, str], task: Task, evidence: Evidence
+) -> None:
+    named = {
+        name: tuple(
+            line
+            for line in security_rules().lynis["mature"]
+            if "BOOT-5122" not in line or not lynis.without_boot_loader(logs[name])
+        )
+        for name in task.inventory.able("own-kernel")
+    }
+    checked = judged(logs, named)
+    evidence.attach("lynis.json", named)
     with evidence.judge("Lynis finds nothing in the checks that maturity names"):
-        for name, checks in checked.items():
-            for check in checks:
-                assert not check.failure, f"{check.name} on {name}: {check.failure}"
+        holds(checked)
 
 
 def is_of_the_kernel(line: str) -> bool:
@@ -87,9 +107,15 @@ def is_of_the_kernel(line: str) -> bool:
     return lynis.short_name(line).startswith(("kernel.", "fs."))
 
 
-def judged(logs: dict[str, str], named: tuple[str, ...]) -> dict[str, list[lynis.Check]]:
+def judged(logs: dict[str, str], named: dict[str, tuple[str, ...]]) -> dict[str, list[Check]]:
     """host → its checks; raises `LabError` for what is no whole log."""
     try:
-        return {name: lynis.judge(log, named) for name, log in logs.items()}
+        return {name: lynis.judge(logs[name], lines) for name, lines in named.items()}
     except Unacceptable as error:
         raise LabError("Lynis left no log that can be judged", found=str(error)) from None
+
+
+def holds(checked: dict[str, list[Check]]) -> None:
+    for name, checks in checked.items():
+        for check in checks:
+            assert not check.failure, f"{check.name} on {name}: {check.failure}"

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host as Machine
 
-from blueprints import baseline
-from blueprints.baseline import Baseline
+from blueprints.baseline import Baseline, Size
 from blueprints.evidence import Evidence
-from fixtures.machines import machine
 from lab.inventory import HostEntry
 from lab.session import Lab
 from lab.task import Task
@@ -22,17 +20,6 @@ FIRST_PERSON = 1000
 NOBODY = "65534"
 #: What firmware, the kernel and a file system's own tables may take of a machine's size.
 USABLE = 0.9
-
-
-@pytest.fixture(scope="module")
-def machines(lab: Lab) -> dict[str, Machine]:
-    """Every host by name, asked as its root; raises `HostError` when one cannot be."""
-    return {name: machine(lab.host(name)) for name in lab.inventory.hosts}
-
-
-@pytest.fixture(scope="module")
-def required(task: Task) -> Baseline:
-    return baseline.load(task.blueprint)
 
 
 @pytest.mark.criterion("OS-06")
@@ -111,7 +98,7 @@ def sized(machines: dict[str, Machine], required: Baseline, task: Task) -> Itera
 
 @pytest.mark.criterion("OS-10")
 def test_the_cpus_are_as_many_as_the_bill_of_materials_says(
-    sized: Iterator[tuple[str, Machine, baseline.Size]], evidence: Evidence
+    sized: Iterator[tuple[str, Machine, Size]], evidence: Evidence
 ) -> None:
     with evidence.judge("every host has the CPUs of the bill of materials"):
         for name, host, size in sized:
@@ -121,7 +108,7 @@ def test_the_cpus_are_as_many_as_the_bill_of_materials_says(
 
 @pytest.mark.criterion("OS-11")
 def test_the_memory_is_as_large_as_the_bill_of_materials_says(
-    sized: Iterator[tuple[str, Machine, baseline.Size]], evidence: Evidence
+    sized: Iterator[tuple[str, Machine, Size]], evidence: Evidence
 ) -> None:
     with evidence.judge("every host has the memory of the bill of materials"):
         for name, host, size in sized:
@@ -135,7 +122,7 @@ def test_the_memory_is_as_large_as_the_bill_of_materials_says(
 
 @pytest.mark.criterion("OS-12")
 def test_the_disk_is_as_large_as_the_bill_of_materials_says(
-    sized: Iterator[tuple[str, Machine, baseline.Size]], evidence: Evidence
+    sized: Iterator[tuple[str, Machine, Size]], evidence: Evidence
 ) -> None:
     with evidence.judge("every host has the disk of the bill of materials, where its data lies"):
         for name, host, size in sized:

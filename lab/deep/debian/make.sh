@@ -17,7 +17,8 @@ rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
 cp -r "$files/." "$root"
 sed -i -E -e 's/^(PASS_MAX_DAYS).*/\1 90/' -e 's/^(PASS_MIN_DAYS).*/\1 1/' \
-    -e 's/^(UMASK).*/\1 027/' "$root/etc/login.defs"
+    -e 's/^(UMASK).*/\1 027/' -e '$aSHA_CRYPT_MIN_ROUNDS 10000\nSHA_CRYPT_MAX_ROUNDS 20000' \
+    "$root/etc/login.defs"
 
 # What a virtual machine without screen, sleep or other buses does not need, and what would run
 # while it is judged. Emulated in software, each unit takes half a second.
