@@ -203,7 +203,7 @@ def _change(cluster: Cluster, log: str, after: float, *, answered: bool) -> floa
     def told() -> float | None:
         found = changes(cluster.get(log))
         if not found or found[-1].answered is not answered or found[-1].moment <= after:
-            return None
+            raise LabError(f"not since {after:.3f}", found=f"{found[-4:]}")
         lasts = time.time() > found[-1].moment + STEADY_S
         return found[-1].moment if lasts else None
 
