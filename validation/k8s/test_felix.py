@@ -34,10 +34,13 @@ _HELD_PORT = 8099
 #: So many attempts in a row, five in a second, tell that something is so.
 _ENOUGH = 8
 
-#: Tries to connect to its argument five times a second, and says a line of each attempt.
+#: How long an attempt of each pod may take, seconds: a busy machine is no reason to be refused.
+_PATIENCE_S = {"friend": 5, "stranger": 1}
+
+#: Tries to connect to $0 five times a second, for $1 each, and says a line of each attempt.
 _TRY_ON = """
 while :; do
-  ( said=$(/agnhost connect "$0" --timeout=1s 2>&1) && said=OPEN; echo "$said" ) &
+  ( said=$(/agnhost connect "$0" --timeout="$1" 2>&1) && said=OPEN; echo "$said" ) &
   sleep 0.2
 done
 """
@@ -130,11 +133,11 @@ def talk(cluster: Cluster, new_namespace: Callable[..., Place]) -> Talk:
     talk.allow("friend")
     trying = {
         name: Work(
-            command=("sh", "-c", _TRY_ON, f"{server}:{HTTP_PORT}"),
+            command=("sh", "-c", _TRY_ON, f"{server}:{HTTP_PORT}", f"{patience}s"),
             labels={"role": name},
             node=second,
         )
-        for name in ("friend", "stranger")
+        for name, patience in _PATIENCE_S.items()
     }
     place.pods(trying)
     return talk
