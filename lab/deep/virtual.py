@@ -21,7 +21,7 @@ from lab.loopback import cleanup
 CAPABILITY = "own-kernel"
 PORT = virtual_seed.PORT
 #: Until SSH answers where the processor is emulated and shared (s).
-START_TIMEOUT_S = 150.0
+START_TIMEOUT_S = 300.0
 CONSOLE = "console.log"
 _SEED = "seed.tar"
 
