@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lab.fetching import fetch
 from lab.iec.installation import BINARIES, KEYRING, ClusterInstall, Download, ImageArchive
+from lab.iec.kubeadm.documents import DIRECTORY
 from lab.iec.kubeadm.runtime import (
     CONTAINERD_CONFIGURATION,
     containerd_answers,
@@ -24,6 +25,7 @@ IMAGES_S = 600.0
 #: Programs that run on the control plane's host alone.
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 
+_STATIC_PODS = f"{DIRECTORY}/manifests"
 _PARAMETERS = {
     "net.ipv4.ip_forward": "1",
     "net.bridge.bridge-nf-call-iptables": "1",
@@ -95,6 +97,13 @@ def prepare(install: ClusterInstall, host: str, *, control_plane: bool) -> list[
         containerd_answers(host),
         *_plugins(host),
         *_images(install, host, control_plane=control_plane),
+        Command(
+            "make room for pods of the host's own",  # the kubelet looks there every second
+            host,
+            ["mkdir", "-p", _STATIC_PODS],
+            unless=["test", "-d", _STATIC_PODS],
+            sudo=True,
+        ),
         running(install, host, "kubelet", units),
     ]
 
