@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from lab.errors import LabError
+from lab.errors import CommandTimeout, LabError
 from lab.iec.execution import Executed, execute
 from lab.iec.workload import CONTAINER, Place
 
@@ -136,11 +136,16 @@ def large_datagram(source: Source, target: To) -> tuple[int, Outcome]:
 
 
 def _run(source: Source, argv: list[str]) -> Executed:
-    return execute(
-        source.place.cluster,
-        source.pod,
-        argv,
-        namespace=source.place.name,
-        container=CONTAINER,
-        timeout=_COMMAND_S,
-    ).check()
+    try:
+        return execute(
+            source.place.cluster,
+            source.pod,
+            argv,
+            namespace=source.place.name,
+            container=CONTAINER,
+            timeout=_COMMAND_S,
+        ).check()
+    except CommandTimeout as timeout:  # which tells the whole script
+        raise CommandTimeout(
+            f"pod {source.pod} tries to connect without an end", found=timeout.found
+        ) from None
