@@ -9,6 +9,7 @@ from lab.faultflags import Fault
 _ROLES = ("student",)
 
 _CHRONY = "/etc/chrony/conf.d/iec4.conf"
+_DEBIANS = "/etc/chrony/chrony.conf"
 _BARRED = "/etc/modprobe.d/barred.conf"
 _REPORT = "/var/lib/vuls/report.json"
 _GRAVE = (
@@ -47,8 +48,9 @@ _OWN = {
         "the host's clock is three seconds ahead of its time server's",
         # Slowly corrected, as if the daemon could not: it steps no more, and hardly slews.
         Act(
-            (_CHRONY,),
-            f"sed -i s/makestep.*/maxslewrate\\ 100/ {_CHRONY}\n"
+            (_CHRONY, _DEBIANS),
+            f"sed -i /^makestep/d {_CHRONY} {_DEBIANS}\n"
+            f"echo maxslewrate 100 >>{_CHRONY}\n"
             f"date --set '+3 seconds' >/run/set\n{_AGAIN}{_until_told(_OFF)}",
             f"{_AGAIN}{_until_told(_RIGHT)}",
         ),
