@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 #: A user namespace in which we are root; all else belongs to it. The first process there is
 #: killed when the one that waits for it is, and takes all others with it (pid_namespaces(7)).
@@ -32,6 +33,9 @@ _COMMANDS = {
     "conntrack": "conntrack",
 }
 
+#: iptables takes a protocol's name from here; without it Felix ends at each named port.
+PROTOCOLS = Path("/etc/protocols")
+
 _TRIAL = """
 mount -t tmpfs tmpfs /run && mkdir /run/lock &&
 ip link add trial0 type bridge && ip link add trial1 type veth peer name trial2 &&
@@ -45,11 +49,14 @@ _TRIAL_TIMEOUT_S = 15.0
 @cache
 def lacking() -> str | None:
     """What this machine lacks for a cluster without root, and what to do; None when nothing."""
-    packages = sorted({p for c, p in _COMMANDS.items() if shutil.which(c, path=PATH) is None})
+    packages = {p for c, p in _COMMANDS.items() if shutil.which(c, path=PATH) is None}
+    if not PROTOCOLS.exists():
+        packages.add("netbase")
     if packages:
+        named = sorted(packages)
         return (
-            f"the embedded cluster needs {', '.join(packages)}: "
-            f"apt-get install --no-install-recommends {' '.join(packages)}"
+            f"the embedded cluster needs {', '.join(named)}: "
+            f"apt-get install --no-install-recommends {' '.join(named)}"
         )
     try:
         tried = subprocess.run(

@@ -109,6 +109,7 @@ def test_what_a_machine_lacks_is_told_and_no_cluster_planned(
 ) -> None:
     monkeypatch.setenv("IEC4_CACHE", str(tmp_path))
     monkeypatch.setattr(rootless, "PATH", str(tmp_path))
+    monkeypatch.setattr(rootless, "PROTOCOLS", tmp_path / "protocols")
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     rootless.lacking.cache_clear()
     try:
@@ -119,3 +120,4 @@ def test_what_a_machine_lacks_is_told_and_no_cluster_planned(
     assert "cluster" not in planned.capabilities
     assert "apt-get install" in planned.lacks["iec"]
     assert "iptables" in planned.lacks["cluster"]
+    assert "netbase" in planned.lacks["cluster"]
