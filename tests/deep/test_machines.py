@@ -98,9 +98,10 @@ def test_it_reaches_the_other_machine_and_no_network_beyond(lab: Lab, inventory:
     other = inventory.hosts["two"].address
     script = f"exec 3<>/dev/tcp/{other}/22; head -c 4 <&3"
     assert lab.host("one").check(["bash", "-c", script]) == "SSH-"
-    routes = as_root(lab, "one", "ip route").splitlines()
-    assert len(routes) == 1, routes
-    assert routes[0].split()[:3:2] == [f"{str(other).rpartition('.')[0]}.0/24", "eth0"]
+    default, network = as_root(lab, "one", "ip route").splitlines()
+    assert default.split() == ["default", "dev", "eth0", "scope", "link"]  # by no gateway
+    assert network.split()[:3:2] == [f"{str(other).rpartition('.')[0]}.0/24", "eth0"]
+    assert not lab.host("one").run(["bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/22"]).ok
 
 
 def test_it_cannot_change_the_kernel_that_it_shares(lab: Lab):

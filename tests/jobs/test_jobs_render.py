@@ -157,8 +157,11 @@ def test_the_branch_is_the_sites_and_a_stream_may_have_its_own(tmp_path):
 
 
 def test_every_layer_that_has_criteria_has_its_job(jobs):
-    """Robot judges a part of each: its publisher fails a build without any output of Robot."""
-    criteria = model.load("iec-type4").criteria
+    """Robot judges a part of each: its publisher fails a build without any output of Robot.
+
+    What crosses the layers is judged by the pipeline, which has all of them.
+    """
+    criteria = [c for c in model.load("iec-type4").criteria if c.layer != "e2e"]
     layers = {c.layer for c in criteria}
     wanted = {f"iec4-validate-{layer}-inwinstack-daily-master" for layer in layers}
     assert {name for name in jobs if re.match("iec4-validate-[a-z0-9]+-inwin", name)} == wanted
