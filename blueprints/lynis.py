@@ -22,19 +22,6 @@ _REWORDED = {
         "Test: Checking SHA_CRYPT_{MIN,MAX}_ROUNDS option in /etc/login.defs"
     ),
 }
-#: How a line begins that names no test → the test that prints it.
-_PRINTED_BY = {
-    "Test: Checking presence /var/run/reboot-required.pkgs": "KRNL-5830",
-    "Test: Checking SHA_CRYPT_MIN_ROUNDS": "AUTH-9230",
-    "Test: Checking PASS_MAX_DAYS": "AUTH-9286",
-    "Test: collecting accounts which have an expired password": "AUTH-9288",
-    "Test: Checking ": "SSH-7408",
-    "Test: checking for file /etc/network/if-up.d/ntpdate": "TIME-3104",
-    "Result: sysctl key": "KRNL-6000",
-    "Test: Check if one or more compilers": "HRDN-7220",
-}
-#: Tests that find out what others need to know.
-_FIRST = ("BOOT-5121", "SSH-7402", "SSH-7404", "SSH-7406")
 _SHORT = re.compile(r"^Performing test ID (\S+)|^Result: sysctl key (\S+)")
 
 
@@ -45,17 +32,6 @@ def judge(log: str, named: Iterable[str]) -> list[Check]:
     if not _END.search(log):
         raise Unacceptable("the log of Lynis was cut off: it does not say that Lynis ended")
     return [_check(log, name) for name in named]
-
-
-def tests(named: Iterable[str]) -> list[str]:
-    """The ids of the tests in which Lynis makes the ``named`` checks, and of those before them."""
-    found = {
-        match[1]
-        if (match := _SHORT.match(line)) and match[1]
-        else next(test for start, test in _PRINTED_BY.items() if line.startswith(start))
-        for line in named
-    }
-    return [*_FIRST, *sorted(found)]
 
 
 def without_boot_loader(log: str) -> bool:

@@ -58,7 +58,8 @@ class HostEntry(Model):
     """A host. ``None`` marks what a template leaves open; `missing` lists it.
 
     ``ports``: those that are open on it beside SSH and its systems' endpoints; a range
-    (``30000-32767``) has those that may be open.
+    (``30000-32767``) has those that may be open. ``emulated``: its processor is software, and
+    what takes any other one minutes is not judged there.
     """
 
     roles: tuple[str, ...]
@@ -72,6 +73,7 @@ class HostEntry(Model):
     capabilities: tuple[str, ...] = ()
     ports: tuple[int | PortRange, ...] = ()
     vm: VirtualMachine | None = None
+    emulated: bool = False
     vuls: VulsReport | None = None
 
     @field_validator("host_key")

@@ -97,11 +97,13 @@ def up(
             ttl_s=ttl_s,
             timeout_s=virtual.START_TIMEOUT_S if virtual.names(template) else START_TIMEOUT_S,
         )
+        machines = virtual.names(template)
         hosts = {
             name: with_accounts(host, state, name).model_copy(
                 update={
                     "address": addresses[name],
-                    "port": virtual.PORT if name in virtual.names(template) else 22,
+                    "port": virtual.PORT if name in machines else 22,
+                    "emulated": name in machines and not virtual.accelerated(),
                 }
             )
             for name, host in template.hosts.items()
