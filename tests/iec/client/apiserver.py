@@ -6,11 +6,9 @@ import base64
 import datetime
 import ipaddress
 import json
-import os
-import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +25,6 @@ from lab.wait import wait_for
 NEEDED = ("etcd", "kube-apiserver")
 
 
-def binaries() -> dict[str, str] | None:
-    """Where the binaries are; None when one is missing."""
-    path = os.pathsep.join(filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.defpath)))
-    found = {name: shutil.which(name, path=path) for name in NEEDED}
-    return {name: at for name, at in found.items() if at} if all(found.values()) else None
-
-
 @dataclass(frozen=True)
 class ApiServer:
     url: str
@@ -47,7 +38,7 @@ class ApiServer:
 
 
 @contextmanager
-def running(found: dict[str, str], directory: Path) -> Iterator[ApiServer]:
+def running(found: Mapping[str, Path], directory: Path) -> Iterator[ApiServer]:
     """An API server that lets the kubeconfig's user do everything; ended with the context."""
     etcd, peer, port = _free_ports(3)
     ca, ca_key = certificate("ca", None)
