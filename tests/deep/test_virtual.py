@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,20 @@ WITH_ONE = TEMPLATE.model_copy(
 )
 
 
-@pytest.fixture(scope="module")
-def inventory(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
+@contextmanager
+def running(state: Path) -> Iterator[Inventory]:
     if lack := virtual.lacking():
         pytest.skip(lack)
-    state = tmp_path_factory.mktemp("lab")
     try:
         yield up(WITH_ONE, state, owner_pid=os.getpid(), ttl_s=600)
     finally:
         down(state)
+
+
+@pytest.fixture(scope="module")
+def inventory(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
 
 
 @pytest.mark.timeout(300)
@@ -56,10 +62,9 @@ def test_a_script_runs_in_it_without_ssh(inventory: Inventory) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_it_ends_with_the_lab_whatever_is_killed(inventory: Inventory) -> None:
-    state = inventory.state or Path()
-    machine = first_process(state, "guest")
-    down(state)
+def test_it_ends_with_the_lab(needs_root: None, tmp_path: Path) -> None:
+    with running(tmp_path / "lab"):
+        machine = first_process(tmp_path / "lab", "guest")
     wait_for(
         "the virtual machine's end",
         lambda: machine not in [process.pid for process in cleanup.running()],

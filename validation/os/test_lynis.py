@@ -101,8 +101,11 @@ def test_what_maturity_asks_of_lynis_holds(
 
 
 def is_of_the_kernel(line: str) -> bool:
-    """Whether a check is of a parameter that all hosts on one kernel share."""
-    return lynis.short_name(line).startswith(("kernel.", "fs."))
+    """Whether a check is of what all hosts on one kernel share: a parameter, or the clock.
+
+    The line of ntpdate is that of TIME-3104, which looks for whoever keeps the time.
+    """
+    return lynis.short_name(line).startswith(("kernel.", "fs.")) or "if-up.d/ntpdate" in line
 
 
 def judged(logs: dict[str, str], named: dict[str, tuple[str, ...]]) -> dict[str, list[Check]]:
