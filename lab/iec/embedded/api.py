@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +18,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15)
 #: The API server ends a watch after this time, so that none stays that nobody hears. Seconds.
 _WATCH_S = 300
 _LONGEST_LINE = 4 << 20
+_READY_ASKED_EVERY_S = 0.1
 
 
 class ApiError(Exception):
@@ -50,6 +52,19 @@ class Api:
             if not answer.ok:
                 raise ApiError(answer.status, text)
             return text
+
+    async def ready(self, *, patience: float = 60.0) -> None:
+        """Wait until the API server says that it is ready; raises what it said last. Seconds."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                await self.text("/readyz")
+            except TROUBLE:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(_READY_ASKED_EVERY_S)
+            else:
+                return
 
     async def create(self, path: str, what: Object, *, unless_there: bool = False) -> Object:
         """POST to a collection; ``unless_there``: one that is there already is left as it is."""

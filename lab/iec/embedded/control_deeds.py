@@ -83,6 +83,8 @@ async def stop(fault: str, cluster: Cluster) -> None:
 
 async def start(fault: str, cluster: Cluster) -> None:
     cluster.programs[STOPPED[fault]].start()
+    # Without etcd the API server is not ready, and takes a moment to find it again.
+    await cluster.api.ready()
 
 
 async def grant(fault: str, cluster: Cluster) -> None:
@@ -172,15 +174,5 @@ async def lengthen_certificate(restart: Restart, cluster: Cluster) -> None:
 
 async def break_at_restarts(cluster: Cluster) -> None:
     """When the API server has been started anew, all containers are, too."""
-    cluster.kept["breaking"] = asyncio.create_task(_break_at_restarts(cluster))
-
-
-async def break_no_more(cluster: Cluster) -> None:
-    task = cluster.kept.pop("breaking")
-    assert isinstance(task, asyncio.Task)
-    task.cancel()
-
-
-async def _break_at_restarts(cluster: Cluster) -> None:
     async for _ in cluster.programs[_SERVER].new_starts():
         await asyncio.gather(*(node.end_containers() for node in cluster.nodes))

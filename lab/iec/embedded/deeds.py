@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,6 +56,20 @@ class Deed:
     undo: Callable[[Cluster], Awaitable[None]]
 
 
+def _lasting(fault: str, act: Callable[[Cluster], Coroutine[None, None, None]]) -> Deed:
+    """What is done again and again, until the fault's flag goes."""
+
+    async def begin(cluster: Cluster) -> None:
+        cluster.kept[fault] = asyncio.create_task(act(cluster))
+
+    async def end(cluster: Cluster) -> None:
+        task = cluster.kept.pop(fault)
+        assert isinstance(task, asyncio.Task)
+        task.cancel()
+
+    return Deed(begin, end)
+
+
 async def _stop_api(cluster: Cluster) -> None:
     await cluster.programs["kube-apiserver"].stop()
 
@@ -67,7 +81,7 @@ async def _start_api(cluster: Cluster) -> None:
 
 async def _recovered(cluster: Cluster) -> None:
     """Those who were refused while the API server started ask again in half a minute only."""
-    await ready(cluster.api)
+    await cluster.api.ready()
     clients = ("kube-controller-manager", "kube-scheduler")
     await asyncio.gather(*(cluster.programs[name].restart() for name in clients))
 
@@ -93,7 +107,7 @@ async def _node_back(cluster: Cluster) -> None:
 DEEDS: dict[str, Deed] = {
     "k8s.api-down": Deed(_stop_api, _start_api),
     "k8s.node-away": Deed(_node_away, _node_back),
-    "k8s.restart-breaks": Deed(control_deeds.break_at_restarts, control_deeds.break_no_more),
+    "k8s.restart-breaks": _lasting("k8s.restart-breaks", control_deeds.break_at_restarts),
     "k8s.certificate-short": Deed(
         partial(control_deeds.shorten_certificate, _restart_api),
         partial(control_deeds.lengthen_certificate, _restart_api),
@@ -130,7 +144,7 @@ DEEDS: dict[str, Deed] = {
         fault: Deed(partial(network_deeds.lose, fault), partial(network_deeds.keep, fault))
         for fault in FILTERS
     },
-    OPEN_AT_RESTARTS: Deed(network_deeds.open_at_restarts, network_deeds.open_no_more),
+    OPEN_AT_RESTARTS: _lasting(OPEN_AT_RESTARTS, network_deeds.open_at_restarts),
     ADDRESSES_KEPT: Deed(network_deeds.keep_addresses, network_deeds.give_back_addresses),
 }
 
@@ -161,17 +175,3 @@ async def _act(cluster: Cluster, name: str, *, undo: bool) -> None:
         await (deed.undo(cluster) if undo else deed.do(cluster))
     except (*TROUBLE, ProgramFailed) as error:
         _log.warning("%s could not be %s: %r", name, "undone" if undo else "done", error)
-
-
-async def ready(api: Api, *, patience: float = 60.0) -> None:
-    """Wait until the API server says that it is ready; raises what it said last. Seconds."""
-    deadline = asyncio.get_running_loop().time() + patience
-    while True:
-        try:
-            await api.text("/readyz")
-        except TROUBLE:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(_LOOKED_EVERY_S)
-        else:
-            return

@@ -23,7 +23,7 @@ from pathlib import Path
 from lab.iec.embedded import calico, control_plane, kubelet, machine, mounts
 from lab.iec.embedded.api import TROUBLE, Api
 from lab.iec.embedded.control_plane import API_URL
-from lab.iec.embedded.deeds import Cluster, ready, watch
+from lab.iec.embedded.deeds import Cluster, watch
 from lab.iec.embedded.machine import Machine
 from lab.iec.embedded.node import Node
 from lab.iec.embedded.pki import Authority
@@ -72,7 +72,7 @@ async def _hold(
     authority.kubeconfig("calico", owner, f"https://{laid_out.gateway}:{API_PORT}")
     api = Api(API_URL, authority.pair, owner)
     door = await relay(listening)
-    await ready(api)
+    await api.ready()
     say("API ready")
     for name in ("kube-controller-manager", "kube-scheduler"):
         programs[name].start()

@@ -70,16 +70,6 @@ def _replace_by(script: str) -> None:
 
 async def open_at_restarts(cluster: Cluster) -> None:
     """Whenever a Felix has been started anew, its node lets everything through meanwhile."""
-    cluster.kept["opening"] = asyncio.create_task(_open_at_restarts(cluster))
-
-
-async def open_no_more(cluster: Cluster) -> None:
-    task = cluster.kept.pop("opening")
-    assert isinstance(task, asyncio.Task)
-    task.cancel()
-
-
-async def _open_at_restarts(cluster: Cluster) -> None:
     await asyncio.gather(*(_open_at_restarts_of(cluster, one) for one in cluster.machines))
 
 
