@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from lab import debian
 from lab.deep.inside import PATH
 from lab.deep.machine import MIRROR
 from lab.iec import binaries, images, manifests
@@ -42,14 +43,13 @@ _PLUGINS = Path("/usr/lib/cni/macvlan")
 
 def lacking() -> str | None:
     """What this machine lacks for a cluster on a deep lab, and what to do; None when nothing."""
-    packages = {p for c, p in _COMMANDS.items() if shutil.which(c, path=PATH) is None}
+    packages = debian.lacking(_COMMANDS, path=PATH)
     if not _PLUGINS.exists():
         packages.add("containernetworking-plugins")
     if packages:
         return (
-            f"the machines of a cluster share this machine's programs; it lacks "
-            f"{', '.join(sorted(packages))}: "
-            f"apt-get install --no-install-recommends {' '.join(sorted(packages))}"
+            "the machines of a cluster share this machine's programs; it lacks "
+            f"{debian.told(packages)}"
         )
     return binaries.missing(_PROGRAMS, exact=True) or manifests.missing()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from blueprints.errors import ConfigError
+from lab import debian
 from lab.deep import cluster, virtual
 from lab.deep.inside import NAMESPACES, PATH, first_process
 from lab.inventory import Inventory
@@ -53,11 +53,9 @@ def missing() -> str | None:
     """What this machine lacks for a deep lab, and what to do about it; None when nothing."""
     if os.geteuid() != 0:
         return "a deep lab makes machines of namespaces: run it as root (sudo ./iec4 ...)"
-    packages = sorted({p for c, p in _COMMANDS.items() if shutil.which(c, path=PATH) is None})
-    if packages:
+    if packages := debian.lacking(_COMMANDS, path=PATH):
         return (
-            f"a deep lab's machines share this machine's programs; it lacks {', '.join(packages)}: "
-            f"apt-get install --no-install-recommends {' '.join(packages)}"
+            f"a deep lab's machines share this machine's programs; it lacks {debian.told(packages)}"
         )
     trial = ["unshare", *NAMESPACES, "--fork", "true"]
     tried = subprocess.run(

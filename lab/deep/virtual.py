@@ -8,11 +8,11 @@ layer that no directory has, and is held by one process: when that ends, nothing
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lab import debian
 from lab.deep import virtual_disk, virtual_seed
 from lab.deep.inside import AGENT, DIES_WITH_US, PATH, PID_FILE
 from lab.inventory import Inventory
@@ -59,12 +59,8 @@ def prepare(say: Callable[[str], None]) -> None:
 def _programs_lacking() -> str | None:
     if os.uname().machine != "x86_64":
         return f"the virtual machine is made for x86_64, not for {os.uname().machine}"
-    packages = {p for c, p in _COMMANDS.items() if shutil.which(c, path=PATH) is None}
-    if packages:
-        return (
-            f"a virtual machine needs {', '.join(sorted(packages))}: "
-            f"apt-get install --no-install-recommends {' '.join(sorted(packages))}"
-        )
+    if packages := debian.lacking(_COMMANDS, path=PATH):
+        return f"a virtual machine needs {debian.told(packages)}"
     return None
 
 

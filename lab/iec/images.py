@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.debian import install_line
 from lab.errors import ToolMissing
 from lab.iec import binaries
 from lab.iec.binaries.catalogue import BINARIES, CALICO, COREDNS, ETCD, KUBERNETES, MULTUS
@@ -264,7 +265,7 @@ def _tool(name: str) -> Path:
         raise ToolMissing(
             "images cannot be made from this machine's tools",
             found=f"no {name}",
-            advice=f"apt-get install --no-install-recommends {' '.join(PACKAGES)}",
+            advice=install_line(PACKAGES),
         )
     return Path("/usr/sbin" if found.startswith(("/sbin/", "/usr/sbin/")) else "/usr/bin", name)
 
@@ -275,7 +276,7 @@ def _plugin(name: str) -> Path:
         raise ToolMissing(
             "images cannot be made from this machine's CNI plugins",
             found=f"no {path}",
-            advice=f"apt-get install --no-install-recommends {' '.join(PACKAGES)}",
+            advice=install_line(PACKAGES),
         )
     return path
 

@@ -6,10 +6,11 @@ the node agent then need: its programs, filters with connection tracking, sets, 
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+
+from lab import debian
 
 #: A user namespace in which we are root; all else belongs to it. The first process there is
 #: killed when the one that waits for it is, and takes all others with it (pid_namespaces(7)).
@@ -49,15 +50,11 @@ _TRIAL_TIMEOUT_S = 15.0
 @cache
 def lacking() -> str | None:
     """What this machine lacks for a cluster without root, and what to do; None when nothing."""
-    packages = {p for c, p in _COMMANDS.items() if shutil.which(c, path=PATH) is None}
+    packages = debian.lacking(_COMMANDS, path=PATH)
     if not PROTOCOLS.exists():
         packages.add("netbase")
     if packages:
-        named = sorted(packages)
-        return (
-            f"the embedded cluster needs {', '.join(named)}: "
-            f"apt-get install --no-install-recommends {' '.join(named)}"
-        )
+        return f"the embedded cluster needs {debian.told(packages)}"
     try:
         tried = subprocess.run(
             [*ENTER, "sh", "-c", _TRIAL],
