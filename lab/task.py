@@ -73,6 +73,11 @@ class Task:
             variables[RUN] = str(self.run)
         return variables
 
+    @property
+    def run_name(self) -> str:
+        """The run's name, ``alone`` for a runner that is used by itself."""
+        return self.run.name if self.run else "alone"
+
     def wants(self, criterion: Criterion) -> bool:
         return not self.only or criterion.id in self.only
 

@@ -327,7 +327,7 @@ REWRITINGS = {
         "Calico's global policies hold in every namespace", _GLOBAL, _scope_ignored
     ),
     "k8s.second-interface-lost": Rewriting(
-        "pods have no interface beside the first", ("pods",), _second_interface_lost
+        "pods have no interface beside the first", _PODS, _second_interface_lost
     ),
     "k8s.address-told-wrong": Rewriting(
         "pods' addresses are told wrong", ("pods/status",), _address_told_wrong

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from ipaddress import ip_address, ip_network
 
-from lightkube.generic_resource import create_global_resource
 from lightkube.resources.core_v1 import Pod
 from robot.api.deco import keyword
 
 from iec4_keywords.running import CriterionLibrary, evidence, lab, task
+from lab.iec.calico import pools, within
 from lab.iec.client import Cluster, open_cluster
 from lab.iec.workload import (
     Place,
@@ -25,7 +24,6 @@ from lab.iec.workload import (
 
 #: Calico's own mark on a pod that it gave an address.
 _CALICO = "cni.projectcalico.org/podIP"
-_POOLS = create_global_resource("crd.projectcalico.org", "v1", "IPPool", "ippools")
 #: How long the cluster may take to replace a pod, seconds.
 _REPLACED_S = 45.0
 _NAME = "application"
@@ -45,12 +43,8 @@ class IecCluster(CriterionLibrary):
     @keyword("An Application Of ${count:\\d+} Containers")
     def an_application(self, count: str) -> None:
         """Arranging: a deployment of so many pods, all ready."""
-        run = task().run
         self._place = new_place(
-            self._cluster,
-            "robot",
-            run=run.name if run else "alone",
-            image=agnhost_image(lab()),
+            self._cluster, "robot", run=task().run_name, image=agnhost_image(lab())
         )
         self._place.deployment(_NAME, Work(), replicas=int(count))
         self._running(int(count), timeout=_REPLACED_S)
@@ -73,11 +67,7 @@ class IecCluster(CriterionLibrary):
     def calico_gave_each_container_its_address(self) -> None:
         """Judged: every pod's address is one that Calico says it gave, out of its pools."""
         with evidence().judge("every container has its address of Calico"):
-            pools = [
-                ip_network(pool.spec["cidr"])
-                for pool in self._cluster.kube.list(_POOLS)
-                if pool.spec and not pool.spec.get("disabled")
-            ]
+            networks = pools(self._cluster)
             for pod in self._pods():
                 address = ip_of(pod)
                 told = (metadata(pod).annotations or {}).get(_CALICO, "")
@@ -85,7 +75,7 @@ class IecCluster(CriterionLibrary):
                     raise AssertionError(
                         f"{name_of(pod)} has {address}, of which Calico says {told or 'nothing'}"
                     )
-                if not any(ip_address(address) in pool for pool in pools):
+                if not within(address, networks):
                     raise AssertionError(f"{address} is in none of Calico's pools")
 
     def close_test(self) -> None:

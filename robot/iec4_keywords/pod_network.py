@@ -30,11 +30,9 @@ class PodNetwork(CriterionLibrary):
     def pods_of_which_each_reaches_every_other(self) -> None:
         """Arranging: what a policy will deny is open without one."""
         cluster = self._made.enter_context(open_cluster(lab()))
-        run = task().run
 
         def place(purpose: str) -> Place:
-            of = run.name if run else "alone"
-            made = new_place(cluster, purpose, run=of, image=agnhost_image(lab()))
+            made = new_place(cluster, purpose, run=task().run_name, image=agnhost_image(lab()))
             return self._made.enter_context(made)
 
         self._stage = Stage(self._matrix.stage, place)
