@@ -17,18 +17,21 @@ while True:
     server.sendto(*server.recvfrom(64))
 """
 
-#: Sends a datagram every 2 ms to the address in ``SERVER``, each from a new port: no connection
-#: that the filters already know lets it through. One without an answer for 0.3 s is lost. Tells,
+#: Sends a datagram every 2 ms to the address in ``SERVER``, each from the next port: none comes
+#: again within 2 minutes, so no connection that the filters still know (30 s after an answer)
+#: lets it through, as one from a port of the kernel's choice may. One without an answer for
+#: 0.3 s is lost. Tells,
 #: a line of JSON each, when the first of a row with another fate was sent, in seconds since the
 #: epoch, and whether it was answered; fewer than 25 are no row: a busy machine loses some.
 PROBE = """
-import collections, json, os, select, socket, time
+import collections, itertools, json, os, select, socket, time
 EVERY, PATIENCE, ROW = 0.002, 0.3, 25
 address = (os.environ["SERVER"], 7007)
 poll, waiting, answered = select.poll(), collections.deque(), set()
 fate, first, others = None, 0.0, 0
-while True:
+for port in itertools.cycle(range(2000, 65000)):
     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    one.bind(("", port))
     now = time.time()
     one.sendto(b"x", address)
     poll.register(one, select.POLLIN)
