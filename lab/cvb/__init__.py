@@ -1,0 +1,1 @@
+"""The Connected Vehicle Blueprint: its interfaces, and a reference application for our labs."""
