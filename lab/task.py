@@ -17,7 +17,7 @@ from pathlib import Path
 from blueprints import model
 from blueprints.errors import ConfigError
 from blueprints.evidence import Recorder
-from blueprints.model import Blueprint, Criterion
+from blueprints.model import Blueprint, Criterion, Maturity
 from lab import inventory as inventories
 from lab.chromium import chromium
 from lab.errors import LabError, SystemDown, ToolMissing
@@ -31,6 +31,7 @@ BLUEPRINT = "IEC4_BLUEPRINT"
 RUN = "IEC4_RUN"
 ONLY = "IEC4_ONLY"
 DISRUPTIVE = "IEC4_DISRUPTIVE"
+MATURITY = "IEC4_MATURITY"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Task:
 
     ``run``: the run directory, None when a runner is used by itself. ``only``: criterion
     ids, empty for all. ``disruptive``: criteria with impact may run on a lab that the
-    suite did not make.
+    suite did not make. ``maturity``: what the release is held to; what takes minutes and only
+    maturity asks for may be left out below it.
     """
 
     inventory: Inventory
@@ -47,6 +49,7 @@ class Task:
     run: Path | None = None
     only: frozenset[str] = frozenset()
     disruptive: bool = False
+    maturity: Maturity = "incubation"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Task:
@@ -58,6 +61,7 @@ class Task:
             run=Path(run) if run else None,
             only=frozenset(filter(None, environ.get(ONLY, "").split(","))),
             disruptive=environ.get(DISRUPTIVE) == "1",
+            maturity="mature" if environ.get(MATURITY) == "mature" else "incubation",
         )
 
     def environment(self) -> dict[str, str]:
@@ -68,6 +72,7 @@ class Task:
             BLUEPRINT: str(self.blueprint.file),
             ONLY: ",".join(sorted(self.only)),
             DISRUPTIVE: "1" if self.disruptive else "0",
+            MATURITY: self.maturity,
         }
         if self.run is not None:
             variables[RUN] = str(self.run)

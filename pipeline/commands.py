@@ -89,7 +89,12 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
     directory = _open_or_make(name, request, inventory)
     wanted = frozenset(c.id for c in request.select(blueprint))
     task = Task(
-        inventory, blueprint, run=directory.path, only=wanted, disruptive=request.disruptive
+        inventory,
+        blueprint,
+        run=directory.path,
+        only=wanted,
+        disruptive=request.disruptive,
+        maturity=request.maturity,
     )
     try:
         with (

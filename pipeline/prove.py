@@ -12,7 +12,7 @@ import re
 from dataclasses import asdict, dataclass
 
 from blueprints import model
-from blueprints.model import Blueprint, Criterion
+from blueprints.model import Blueprint, Criterion, Maturity
 from lab import faults, secrets
 from lab import inventory as inventories
 from lab.errors import LabError
@@ -113,17 +113,25 @@ class _Prover:
 
     def judge(self, name: str, criteria: list[Criterion]) -> dict[str, _Seen]:
         """Judge criteria in a run directory of their own, below the proof's."""
+        demanding = any(c.mandatory_at == "mature" for c in criteria)
+        maturity: Maturity = "mature" if demanding else "incubation"
         part = RunDirectory.create(
             self._directory.path / "proof" / name,
             blueprint=self._blueprint,
             lab=self._inventory.name,
             profile=self._inventory.profile,
-            maturity="incubation",
+            maturity=maturity,
             planned=criteria,
             asked={"proof": name},
         )
-        ids = frozenset(c.id for c in criteria)
-        task = Task(self._inventory, self._blueprint, run=part.path, only=ids, disruptive=True)
+        task = Task(
+            self._inventory,
+            self._blueprint,
+            run=part.path,
+            only=frozenset(c.id for c in criteria),
+            disruptive=True,
+            maturity=maturity,
+        )
         for stage in (stages.validate, stages.perf):
             try:
                 stage(part, task, self._progress)

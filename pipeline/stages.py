@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -277,13 +278,7 @@ def _child(
     run: RunDirectory, task: Task, criteria: Sequence[Criterion], name: str, argv: list[str]
 ) -> Child:
     """Start a runner; it learns from the environment what to judge, and where."""
-    chosen = Task(
-        task.inventory,
-        task.blueprint,
-        run=run.path,
-        only=frozenset(c.id for c in criteria),
-        disruptive=task.disruptive,
-    )
+    chosen = replace(task, run=run.path, only=frozenset(c.id for c in criteria))
     secrets.learn(task.inventory)
     return Child(
         name,

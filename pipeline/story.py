@@ -92,7 +92,12 @@ def judge(
     secrets.learn(inventory)
     wanted = frozenset(c.id for c in request.select(blueprint))
     task = Task(
-        inventory, blueprint, run=directory.path, only=wanted, disruptive=request.disruptive
+        inventory,
+        blueprint,
+        run=directory.path,
+        only=wanted,
+        disruptive=request.disruptive,
+        maturity=request.maturity,
     )
     with (
         Lab(inventory, overflow=directory.logs / "overflow") as lab,

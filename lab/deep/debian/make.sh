@@ -20,6 +20,11 @@ sed -i -E -e 's/^(PASS_MAX_DAYS).*/\1 90/' -e 's/^(PASS_MIN_DAYS).*/\1 1/' \
     -e 's/^(UMASK).*/\1 027/' -e '$aSHA_CRYPT_MIN_ROUNDS 10000\nSHA_CRYPT_MAX_ROUNDS 20000' \
     "$root/etc/login.defs"
 
+# Maturity wants USBGuard (USB-3000), strict: it has no bus to guard, so that nothing need run.
+sed -i 's/^PresentControllerPolicy=.*/PresentControllerPolicy=apply-policy/' \
+    "$root/etc/usbguard/usbguard-daemon.conf"
+install -m 600 /dev/null "$root/etc/usbguard/rules.conf"
+
 # What a virtual machine without screen, sleep or other buses does not need, and what would run
 # while it is judged. Emulated in software, each unit takes half a second.
 chroot "$root" systemctl --quiet enable iec4-setup.service chrony.service ssh.service
@@ -32,7 +37,8 @@ chroot "$root" systemctl --quiet mask systemd-udev-trigger.service \
     serial-getty@ttyS0.service systemd-update-utmp.service \
     systemd-update-utmp-runlevel.service apt-daily.timer apt-daily-upgrade.timer \
     dpkg-db-backup.timer e2scrub_all.timer \
-    e2scrub_reap.service fstrim.timer lynis.timer
+    e2scrub_reap.service fstrim.timer lynis.timer \
+    dbus.service dbus.socket usbguard.service usbguard-dbus.service
 
 version=$(ls "$root/lib/modules")
 chroot "$root" mktirfs -o "/boot/initrd.img-$version" "$version"
