@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from blueprints.config import Document, Model
 from blueprints.errors import ConfigError, nearest
@@ -19,6 +19,23 @@ class Hazard(Model):
     horizon_ms: int = Field(gt=0)
     radius_m: float = Field(gt=0)
     episode_end_ms: int = Field(gt=0)
+
+
+class Area(Model):
+    """A rectangle in the site's plane, in metres; its west and south sides belong to it."""
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _some_ground(self) -> Area:
+        if not (self.low[0] < self.high[0] and self.low[1] < self.high[1]):
+            raise ValueError("low is the corner in the south-west, high that in the north-east")
+        return self
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a position lies in it."""
+        return self.low[0] <= x < self.high[0] and self.low[1] <= y < self.high[1]
 
 
 class FrameLimits(Model):
@@ -57,6 +74,7 @@ class Cvb(Model):
 
     hazard: Hazard
     merge_m: float = Field(gt=0)
+    site: dict[str, Area] = Field(min_length=1)
     frame: FrameLimits
     batch: Batching
     slo: Objectives
