@@ -96,12 +96,16 @@ def up(
             timeout_s=virtual.START_TIMEOUT_S if virtual.names(template) else START_TIMEOUT_S,
         )
         machines = virtual.names(template)
+        emulated = () if virtual.accelerated() else machines
         hosts = {
             name: with_accounts(host, state, name).model_copy(
                 update={
                     "address": addresses[name],
                     "port": virtual.PORT if name in machines else 22,
-                    "emulated": name in machines and not virtual.accelerated(),
+                    "emulated": name in emulated,
+                    "connect_timeout": max(
+                        host.connect_timeout, virtual.CONNECT_TIMEOUT_S if name in emulated else 0
+                    ),
                 }
             )
             for name, host in template.hosts.items()

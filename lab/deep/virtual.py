@@ -22,6 +22,8 @@ CAPABILITY = "own-kernel"
 PORT = virtual_seed.PORT
 #: Until SSH answers where the processor is emulated and shared (s).
 START_TIMEOUT_S = 300.0
+#: For a connection to an emulated machine whose processor others keep busy (s).
+CONNECT_TIMEOUT_S = 30.0
 CONSOLE = "console.log"
 _SEED = "seed.tar"
 
