@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from blueprints import model
 from blueprints.errors import ConfigError
@@ -32,6 +34,9 @@ RUN = "IEC4_RUN"
 ONLY = "IEC4_ONLY"
 DISRUPTIVE = "IEC4_DISRUPTIVE"
 MATURITY = "IEC4_MATURITY"
+SHUFFLE = "IEC4_SHUFFLE"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Task:
     ``run``: the run directory, None when a runner is used by itself. ``only``: criterion
     ids, empty for all. ``disruptive``: criteria with impact may run on a lab that the
     suite did not make. ``maturity``: what the release is held to; what takes minutes and only
-    maturity asks for may be left out below it.
+    maturity asks for may be left out below it. ``shuffle``: the seed of the order in which a runner
+    judges; None for its own order.
     """
 
     inventory: Inventory
@@ -50,6 +56,7 @@ class Task:
     only: frozenset[str] = frozenset()
     disruptive: bool = False
     maturity: Maturity = "incubation"
+    shuffle: int | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Task:
@@ -62,6 +69,7 @@ class Task:
             only=frozenset(filter(None, environ.get(ONLY, "").split(","))),
             disruptive=environ.get(DISRUPTIVE) == "1",
             maturity="mature" if environ.get(MATURITY) == "mature" else "incubation",
+            shuffle=_seed(environ.get(SHUFFLE)),
         )
 
     def environment(self) -> dict[str, str]:
@@ -76,6 +84,8 @@ class Task:
         }
         if self.run is not None:
             variables[RUN] = str(self.run)
+        if self.shuffle is not None:
+            variables[SHUFFLE] = str(self.shuffle)
         return variables
 
     @property
@@ -85,6 +95,13 @@ class Task:
 
     def wants(self, criterion: Criterion) -> bool:
         return not self.only or criterion.id in self.only
+
+    def ordered(self, judged: Iterable[T]) -> list[T]:
+        """``judged`` in the order in which to judge: the same in every process of a runner."""
+        order = list(judged)
+        if self.shuffle is not None:
+            random.Random(self.shuffle).shuffle(order)  # noqa: S311  nothing secret hangs on it
+        return order
 
     def systems(self) -> set[str]:
         """The systems that the wanted criteria judge or stand on."""
@@ -145,6 +162,12 @@ class Task:
             return {}
         found: dict[str, str] = json.loads((self.run / "run.json").read_text())["blocked"]
         return found
+
+
+def _seed(text: str | None) -> int | None:
+    if text and not text.isdecimal():
+        raise ConfigError(f"{SHUFFLE} is {text!r}; expected the seed of an order, a whole number")
+    return int(text) if text else None
 
 
 def _blocked_unless(probe: Callable[[], object], name: str) -> None:

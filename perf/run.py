@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         found = Task.from_environment(os.environ | {k: v for k, v in asked.items() if v})
-        criteria = planned(found)
+        criteria = found.ordered(planned(found))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2

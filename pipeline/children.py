@@ -1,4 +1,7 @@
-"""Runners as child processes: their own process group, a redacted log, a sure end."""
+"""Runners as child processes: their own process group, a redacted log, a sure end.
+
+They end with this process too, however it ends (`pipeline.keeper`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from lab.secrets import redactor
+from pipeline import keeper
 
 #: Seconds a child gets after SIGINT to write what it has, before SIGKILL.
 GRACE_S = 2.5
@@ -32,8 +36,8 @@ class Child:
     ) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            argv,
-            cwd=cwd,
+            keeper.kept(argv, cwd=cwd),
+            cwd=keeper.ROOT,
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -61,12 +65,12 @@ class Child:
         self._pump.join(5)
         return status
 
-    def end(self) -> None:
+    def end(self, grace_s: float = GRACE_S) -> None:
         """End the whole process group: SIGINT, which leaves results, then SIGKILL."""
         if self.running:
             self._signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE_S)
+                self._process.wait(grace_s)
         self._signal(signal.SIGKILL)
         self._process.wait()
         self._pump.join(1)
@@ -79,9 +83,10 @@ class Child:
 
 
 def _pump(stream: IO[bytes], log: Path, on_line: Callable[[str], None] | None) -> None:
-    with log.open("ab", buffering=0) as out:
-        for line in stream:
-            clean = redactor.data(line)
+    """Read to the end, whatever becomes of the log: nobody waits for a child that nobody reads."""
+    for line in stream:
+        clean = redactor.data(line)
+        with suppress(OSError), log.open("ab", buffering=0) as out:  # a full disk, say
             out.write(clean)
-            if on_line is not None:
-                on_line(clean.decode(errors="replace").rstrip("\n"))
+        if on_line is not None:
+            on_line(clean.decode(errors="replace").rstrip("\n"))

@@ -16,6 +16,7 @@ from lab.interruption import interruptible
 from pipeline import jobs_cli, lab_cli, load_cli, release_cli, report_cli, tars_cli
 from pipeline.options import (
     DEFAULT_BLUEPRINT,
+    DEFAULT_SET,
     BlueprintName,
     DryRun,
     Json,
@@ -23,6 +24,7 @@ from pipeline.options import (
     MaturityName,
     Quiet,
     Run,
+    SetName,
     maturity_of,
 )
 
@@ -109,6 +111,7 @@ def run_command(
     blueprint: BlueprintName = DEFAULT_BLUEPRINT,
     only: Only = None,
     layer: Layer = None,
+    chosen_set: SetName = DEFAULT_SET,
     failed_from: FailedFrom = None,
     maturity: MaturityName = "incubation",
     disruptive: Disruptive = False,
@@ -117,6 +120,9 @@ def run_command(
     build: Annotated[
         bool, typer.Option("--build", help="First build the cluster's programs (lab build).")
     ] = False,
+    shuffle: Annotated[
+        int | None, typer.Option(min=0, metavar="SEED", help="Judge in an order of chance.")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -137,8 +143,38 @@ def run_command(
         disruptive=disruptive,
         run=run,
         asked=commands.asked(),
+        chosen_set=chosen_set,
+        shuffle=shuffle,
     )
     return commands.run(request, resume=resume, quiet=quiet or as_json, as_json=as_json)
+
+
+@app.command()
+def soak(
+    runs: Annotated[int, typer.Argument(min=2, metavar="N", help="How many runs.")],
+    chosen_set: SetName = DEFAULT_SET,
+    only: Only = None,
+    blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    maturity: MaturityName = "incubation",
+    together: Annotated[int, typer.Option(min=1, max=4, help="Labs at once.")] = 1,
+    steal_cpu: Annotated[
+        bool, typer.Option("--steal-cpu", help="Take the processors away by fits and starts.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the orders and of the theft.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Run N times on embedded labs; no verdict may change.
+
+    Example: ./iec4 soak 50 --set fast --together 2 --steal-cpu
+    """
+    from pipeline import soak as soaking
+
+    question = soaking.Question(
+        runs=runs, chosen_set=chosen_set, only=_words(only), blueprint=blueprint,
+        maturity=maturity_of(maturity), together=together, steal_cpu=steal_cpu, seed=seed,
+    )  # fmt: skip
+    return soaking.soak(question, quiet=quiet or as_json, as_json=as_json)
 
 
 def _stage(name: str, **options: Any) -> int:

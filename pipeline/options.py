@@ -10,6 +10,7 @@ import typer
 from blueprints.errors import ConfigError, nearest
 
 DEFAULT_BLUEPRINT = "iec-type4"
+DEFAULT_SET = "full"
 
 Lab = Annotated[str | None, typer.Option(help="A lab's name, or its inventory file.")]
 BlueprintName = Annotated[str, typer.Option("--blueprint", help="A blueprint's name or file.")]
@@ -21,6 +22,7 @@ Ca = Annotated[
     Path | None,
     typer.Option("--ca", envvar="IEC4_CA", help="Who vouches for Nexus and the UI; PEM."),
 ]
+SetName = Annotated[str, typer.Option("--set", help="A set of criteria: fast, or full.")]
 MaturityName = Annotated[str, typer.Option("--maturity", help="incubation or mature.")]
 
 

@@ -318,6 +318,8 @@ def _robot(
     argv = ["-m", "robot", "--outputdir", str(run.path / name), "--console", "quiet"]
     argv += ["--listener", f"iec4_keywords.allure_results.AllureResults:{run.allure_results}"]
     argv += ["--debugfile", "debug.log", "--name", "IEC4"]
+    if task.shuffle is not None:
+        argv += ["--randomize", f"all:{task.shuffle}"]
     for criterion in criteria:
         argv += ["--include", criterion.id]
     return _child(run, task, criteria, name, [*argv, *folders])

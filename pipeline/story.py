@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from blueprints import model
+from blueprints import model, sets
 from blueprints.errors import ConfigError
 from blueprints.model import Blueprint, Criterion, Maturity
 from lab import inventory as inventories
@@ -46,9 +46,21 @@ class Request:
     disruptive: bool = False
     run: Path | None = None
     asked: dict[str, Any] = field(default_factory=dict)
+    #: The name of a set of criteria (`blueprints.sets`).
+    chosen_set: str = sets.FULL
+    #: The seed of the order in which to judge.
+    shuffle: int | None = None
 
     def select(self, blueprint: Blueprint) -> list[Criterion]:
-        return blueprint.select(self.only, self.layers)
+        """The criteria that all of its options choose; raises `ConfigError` when none is left."""
+        chosen = blueprint.select(self.only, self.layers)
+        of_set = sets.find(blueprint, self.chosen_set)
+        if kept := [criterion for criterion in chosen if of_set.has(criterion)]:
+            return kept
+        raise ConfigError(
+            f"set {self.chosen_set} has none of {', '.join(c.id for c in chosen[:5])}; "
+            "leave out --set, or choose others"
+        )
 
 
 def run(request: Request, progress: Progress) -> tuple[RunDirectory, int]:
@@ -98,6 +110,7 @@ def judge(
         only=wanted,
         disruptive=request.disruptive,
         maturity=request.maturity,
+        shuffle=request.shuffle,
     )
     with (
         Lab(inventory, overflow=directory.logs / "overflow") as lab,
