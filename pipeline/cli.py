@@ -248,24 +248,38 @@ def prove(
     ] = None,
     layer: Layer = None,
     everything: Annotated[bool, typer.Option("--all", help="Every criterion.")] = False,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Try each fault on criteria that chance picks.")
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(min=1, help="With --matrix: so many in and out of each blast radius.")
+    ] = 5,
+    seed: Annotated[int, typer.Option(help="With --matrix: which ones.")] = 0,
     lab: Annotated[str, typer.Option(help="embedded or deep: one is made for it.")] = "embedded",
     blueprint: BlueprintName = DEFAULT_BLUEPRINT,
+    run: Run = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with what was interrupted.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
-    """Prove criteria: PASS, with a fault FAIL, then PASS.
+    """Prove criteria: PASS, with a fault FAIL, then PASS, while nothing else changes.
 
     Example: ./iec4 prove PAAS-03
     """
     from pipeline import prove as proving
 
     layers = _words(layer)
-    if not (only or layers or everything):
-        raise ConfigError("nothing to prove; give criterion ids, --layer LAYER or --all")
-    return proving.prove(
-        blueprint=blueprint, lab=lab, only=_words(only), layers=layers, quiet=quiet,
-        as_json=as_json,
-    )  # fmt: skip
+    asked = bool(only or layers or everything or matrix)
+    if resume is not None:
+        if asked:
+            raise ConfigError("--resume goes on with what was asked then; leave the rest away")
+        return proving.resume(resume, quiet=quiet, as_json=as_json)
+    if not asked:
+        raise ConfigError("nothing to prove; give criterion ids, --layer LAYER, --all or --matrix")
+    question = proving.Question(
+        blueprint, lab, _words(only), layers, sample=sample if matrix else None, seed=seed
+    )
+    return proving.prove(question, run=run, quiet=quiet, as_json=as_json)
 
 
 @app.command()

@@ -1,196 +1,149 @@
 """``prove``: show that criteria can fail, and that nothing else fails with them.
 
 For each criterion: clean → PASS, its fault injected → FAIL with the expected reason,
-cleared → PASS; meanwhile one sentinel in every other layer stays as it was. What SKIPs
-counts as skipped, not as proven.
+cleared → PASS; meanwhile what the fault must not touch stays as it was: one sentinel in
+every other layer, or criteria that chance picks. What SKIPs counts as skipped, not as proven.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from blueprints import model
-from blueprints.model import Blueprint, Criterion, Maturity
-from lab import faults, secrets
+from blueprints.errors import ConfigError
+from blueprints.evidence import Verdict
+from blueprints.model import Blueprint, Criterion
+from lab import faults
 from lab import inventory as inventories
-from lab.errors import LabError
 from lab.inventory import Inventory
-from lab.session import Lab
 from lab.task import Task
-from pipeline import stages, story
+from pipeline import commands, prove_page, story
 from pipeline.progress import Progress
-from pipeline.rundir import RunDirectory
-from reports.results import read_results
+from pipeline.prove_lab import ProvingLab
+from pipeline.prove_log import Log
+from pipeline.prove_outcomes import Seen, summary
+from pipeline.prove_plan import Trial, by_sample, by_sentinels
+from pipeline.prove_work import Prover
+from pipeline.rundir import RunDirectory, now
+from reports.files import write_whole
+
+#: What is written into the run directory: the page, and what ``--json`` prints.
+PAGE, DOCUMENT = "proof.html", "proof.json"
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What came of proving one criterion; ``state`` is proven, unproven or skipped."""
+class Question:
+    """What a person asks to have proven.
 
-    id: str
-    fault: str | None
-    state: str
-    says: str
+    ``lab``: a lab's name or its inventory file. ``sample``: how many criteria outside of a
+    fault's blast radius, and how many within it, are judged with it; ``seed`` picks them.
+    None: sentinels are.
+    """
+
+    blueprint: str
+    lab: str
+    only: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    sample: int | None = None
+    seed: int = 0
 
 
-@dataclass(frozen=True)
-class _Seen:
-    verdict: str
-    reason: str
+def prove(question: Question, *, run: Path | None, quiet: bool, as_json: bool) -> int:
+    """Prove criteria on a lab of their own; 0 when all were, see `Summary.exit_code`."""
+    blueprint = model.load(question.blueprint)
+    template = inventories.load(question.lab)
+    story.lifecycle_of(template)
+    chosen = blueprint.select(question.only, question.layers)
+    if not story.is_ours_to_make(template):  # whoever resumes may be in another directory
+        question = replace(question, lab=str(template.file))
+    directory = RunDirectory.create(
+        run,
+        blueprint=blueprint,
+        lab=template.name,
+        profile=template.profile,
+        maturity="incubation",
+        planned=[],  # what is judged lies in run directories below it
+        asked={**commands.asked(), "proof": asdict(question)},
+    )
+    return _work(question, directory, blueprint, template, chosen, quiet=quiet, as_json=as_json)
 
 
-def prove(
+def resume(path: Path, *, quiet: bool, as_json: bool) -> int:
+    """Go on with what was interrupted; nothing that was tried is tried again."""
+    directory = RunDirectory.open(path)
+    asked = directory.state.asked.get("proof")
+    if not isinstance(asked, dict):
+        raise ConfigError(f"{path} is no run of prove; go on with it by ./iec4 run --resume")
+    asked |= {name: tuple(asked[name]) for name in ("only", "layers")}
+    question = Question(**asked)
+    directory.state.interrupted, directory.state.ended = False, None
+    blueprint = model.load(question.blueprint)
+    template = inventories.load(question.lab)
+    chosen = blueprint.select(question.only, question.layers)
+    return _work(question, directory, blueprint, template, chosen, quiet=quiet, as_json=as_json)
+
+
+def _work(
+    question: Question,
+    directory: RunDirectory,
+    blueprint: Blueprint,
+    template: Inventory,
+    chosen: Sequence[Criterion],
     *,
-    blueprint: str,
-    lab: str,
-    only: tuple[str, ...],
-    layers: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Prove criteria on a lab of their own; exit code 0 when all were proven."""
-    loaded = model.load(blueprint)
-    template = inventories.load(lab)
-    story.lifecycle_of(template)
-    chosen = loaded.select(only, layers)
     for criterion in chosen:
         if criterion.fault is not None:
             faults.find(criterion.fault)  # one that a lab can inject
+    log = Log(directory.path / "proof")
     progress = Progress.for_terminal(quiet=quiet or as_json)
     try:
-        proofs = _on_a_lab(template, loaded, chosen, progress)
+        if not log.clean or log.left(_planned(question, blueprint, chosen, log)):
+            needed = _needed(question, blueprint, chosen)
+            with ProvingLab(template, blueprint, needed, directory, log, progress) as lab:
+                log.saw_clean(_skipped(lab.inventory, blueprint))
+                trials = log.left(_planned(question, blueprint, chosen, log))
+                Prover(blueprint, lab, log, progress).prove(trials)
     except KeyboardInterrupt:
-        return 130
+        directory.state.interrupted = True
     finally:
         progress.close()
-    if as_json:
-        print(json.dumps([asdict(proof) for proof in proofs], indent=2))
-    else:
-        for proof in proofs:
-            print(f"{proof.state:<9} {proof.id:<8} {proof.fault or '-':<28} {proof.says}")
-        counts = {state: sum(p.state == state for p in proofs) for state in _STATES}
-        print(", ".join(f"{count} {state}" for state, count in counts.items()))
-    if any(proof.state == "unproven" for proof in proofs):
-        return 1
-    return 0 if any(proof.state == "proven" for proof in proofs) else 4
+        directory.state.ended = now()
+        directory.save()
+    told = prove_page.Telling(blueprint, template.name, summary(chosen, log.clean, log.tried), log)
+    write_whole(directory.path / PAGE, prove_page.as_html(told))
+    document = json.dumps(told.found.document(), indent=2)
+    write_whole(directory.path / DOCUMENT, document.encode())
+    print(document if as_json else f"{prove_page.as_text(told)}\npage: {directory.path / PAGE}")
+    return 130 if directory.state.interrupted else told.found.exit_code
 
 
-_STATES = ("proven", "unproven", "skipped")
+def _planned(
+    question: Question, blueprint: Blueprint, chosen: Sequence[Criterion], log: Log
+) -> list[Trial]:
+    """The trials of what can be judged, as far as it is known that something cannot."""
+    skipped = {i for i, seen in log.clean.items() if seen.verdict == Verdict.SKIP}
+    able = blueprint.by_id.keys() - skipped
+    if question.sample is None:
+        return by_sentinels(blueprint, chosen, able)
+    return by_sample(blueprint, chosen, able, many=question.sample, seed=question.seed)
 
 
-def _on_a_lab(
-    template: Inventory, blueprint: Blueprint, chosen: list[Criterion], progress: Progress
-) -> list[Proof]:
-    wanted = [*chosen, *(blueprint.criterion(i) for i in blueprint.sentinels.values())]
-    request = story.Request(
-        lab=template.name, blueprint=str(blueprint.file), only=tuple(c.id for c in wanted)
-    )
-    directory = story.new_run(request, blueprint, template, request.select(blueprint))
-    with story.lab_for(template, directory, progress) as inventory:
-        secrets.learn(inventory)
-        systems = Task(inventory, blueprint, only=frozenset(c.id for c in wanted)).systems()
-        with Lab(inventory) as lab:
-            stages.deploy(directory, lab, progress, systems=systems)
-        prover = _Prover(blueprint, inventory, directory, progress)
-        before = prover.judge("clean", request.select(blueprint))
-        return [prover.prove(criterion, before) for criterion in chosen]
+def _needed(
+    question: Question, blueprint: Blueprint, chosen: Sequence[Criterion]
+) -> frozenset[str]:
+    """Ids of all that may be judged: what they stand on is deployed."""
+    if question.sample is not None:
+        return frozenset(blueprint.by_id)
+    return frozenset(c.id for c in chosen) | frozenset(blueprint.sentinels.values())
 
 
-class _Prover:
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        inventory: Inventory,
-        directory: RunDirectory,
-        progress: Progress,
-    ) -> None:
-        self._blueprint = blueprint
-        self._inventory = inventory
-        self._directory = directory
-        self._progress = progress
-
-    def judge(self, name: str, criteria: list[Criterion]) -> dict[str, _Seen]:
-        """Judge criteria in a run directory of their own, below the proof's."""
-        demanding = any(c.mandatory_at == "mature" for c in criteria)
-        maturity: Maturity = "mature" if demanding else "incubation"
-        part = RunDirectory.create(
-            self._directory.path / "proof" / name,
-            blueprint=self._blueprint,
-            lab=self._inventory.name,
-            profile=self._inventory.profile,
-            maturity=maturity,
-            planned=criteria,
-            asked={"proof": name},
-        )
-        task = Task(
-            self._inventory,
-            self._blueprint,
-            run=part.path,
-            only=frozenset(c.id for c in criteria),
-            disruptive=True,
-            maturity=maturity,
-        )
-        for stage in (stages.validate, stages.perf):
-            try:
-                stage(part, task, self._progress)
-            except LabError as error:
-                self._progress.step(str(error))
-        return {c.id: _Seen(c.state, c.reason) for c in read_results(part.path).criteria}
-
-    def prove(self, criterion: Criterion, clean: dict[str, _Seen]) -> Proof:
-        fault = criterion.fault
-        before = clean[criterion.id]
-        if before.verdict == "SKIP":
-            return Proof(criterion.id, fault, "skipped", f"unprovable here: {before.reason}")
-        if fault is None:
-            return Proof(criterion.id, None, "unproven", "it names no fault")
-        if before.verdict != "PASS":
-            says = f"clean lab: {before.verdict} {before.reason}"
-            return Proof(criterion.id, fault, "unproven", says)
-        sentinels = [
-            self._blueprint.criterion(identifier)
-            for layer, identifier in self._blueprint.sentinels.items()
-            if layer != criterion.layer and not _in_blast(self._blueprint, fault, identifier)
-        ]
-        judged = [criterion, *sentinels]
-        self._progress.stage(f"prove {criterion.id}: {fault}")
-        faults.inject(self._inventory, fault)
-        try:
-            faulty = self.judge(f"{criterion.id}-faulty", judged)
-        finally:
-            faults.clear(self._inventory, fault)
-        cleared = self.judge(f"{criterion.id}-cleared", judged)
-        problem = (
-            _as_expected(criterion, faulty[criterion.id], cleared[criterion.id])
-            or _changed(sentinels, clean, faulty)
-            or _changed(sentinels, clean, cleared)
-        )
-        if problem:
-            return Proof(criterion.id, fault, "unproven", problem)
-        return Proof(criterion.id, fault, "proven", faulty[criterion.id].reason)
-
-
-def _in_blast(blueprint: Blueprint, fault: str, identifier: str) -> bool:
-    return blueprint.in_blast(fault, blueprint.criterion(identifier))
-
-
-def _as_expected(criterion: Criterion, faulty: _Seen, cleared: _Seen) -> str | None:
-    if faulty.verdict != "FAIL":
-        return f"with the fault: {faulty.verdict} {faulty.reason}; expected FAIL"
-    if not re.search(criterion.fails_with, faulty.reason):
-        return f"with the fault: {faulty.reason!r} does not say /{criterion.fails_with}/"
-    if cleared.verdict != "PASS":
-        return f"cleared: {cleared.verdict} {cleared.reason}; expected PASS"
-    return None
-
-
-def _changed(
-    sentinels: list[Criterion], clean: dict[str, _Seen], now: dict[str, _Seen]
-) -> str | None:
-    for sentinel in sentinels:
-        if now[sentinel.id].verdict != clean[sentinel.id].verdict:
-            seen = now[sentinel.id]
-            return f"sentinel {sentinel.id} changed to {seen.verdict}: {seen.reason}"
-    return None
+def _skipped(inventory: Inventory, blueprint: Blueprint) -> dict[str, Seen]:
+    """What cannot be judged on a lab, and why."""
+    task = Task(inventory, blueprint, disruptive=True, maturity="mature")
+    reasons = {c.id: task.skip_reason(c) for c in blueprint.criteria}
+    return {i: Seen(Verdict.SKIP, reason) for i, reason in reasons.items() if reason}

@@ -147,8 +147,12 @@ def survey(run: RunDirectory, lab: Lab, systems: Collection[str]) -> None:
     run.save()
 
 
-def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
-    """Judge the planned criteria by pytest and Robot, side by side."""
+def validate(run: RunDirectory, task: Task, progress: Progress, *, workers: int = WORKERS) -> None:
+    """Judge the planned criteria by pytest and Robot, side by side.
+
+    ``workers``: pytest processes for what may be judged beside others; 0 for one that starts
+    none, which is the quickest for few criteria.
+    """
     criteria = _planned(run, task, "pytest", "robot")
     with run.stage("validate") as stage:
         if not criteria:
@@ -170,7 +174,7 @@ def validate(run: RunDirectory, task: Task, progress: Progress) -> None:
             if in_browser := [c for c in by_pytest if "browser" in c.capabilities]:
                 yield _pytest(run, task, in_browser, name="pytest-browser", workers=0)
             if others := [c for c in by_pytest if "browser" not in c.capabilities]:
-                yield _pytest(run, task, others)
+                yield _pytest(run, task, others, workers=workers)
             if by_robot := chosen("robot", alone=False):
                 yield _robot(run, task, by_robot)
 

@@ -6,11 +6,12 @@ what a plot shows stands in the page's tables, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
+from reports import svg
 from reports.bands import limit_of
-from reports.page import COLOURS, Html, html
+from reports.page import COLOURS, Html
 from reports.results import STATES
 from reports.trend import History, Line
 
@@ -26,7 +27,7 @@ def columns(counts: Sequence[dict[str, int]], names: Sequence[str]) -> Html:
     """A stacked column a run: how many criteria were in each state."""
     height = 160
     most = max((sum(found.values()) for found in counts), default=0) or 1
-    parts = [_text(_LEFT - 6, 12, str(most), "end"), _text(_LEFT - 6, height, "0", "end")]
+    parts = [svg.text(_LEFT - 6, 12, str(most), "end"), svg.text(_LEFT - 6, height, "0", "end")]
     for place, (found, name) in enumerate(zip(counts, names, strict=True)):
         left, right = _x(place, len(counts)), _x(place + 1, len(counts))
         told = ", ".join(f"{n} {state}" for state, n in found.items() if n)
@@ -36,9 +37,9 @@ def columns(counts: Sequence[dict[str, int]], names: Sequence[str]) -> Html:
             tall = found[state] / most * (height - 10)
             below -= tall
             if tall:
-                bars.append(_box(left, below, right - left, tall, COLOURS[state]))
-        parts.append(_titled(f"{name}: {told or 'nothing planned'}", bars))
-    return _svg(height + 4, "How many criteria were in each state, run by run", parts)
+                bars.append(svg.box(left, below, right - left, tall, COLOURS[state]))
+        parts.append(svg.titled(f"{name}: {told or 'nothing planned'}", bars))
+    return svg.drawing(WIDTH, height + 4, "How many criteria were in each state, run by run", parts)
 
 
 def map_of(histories: Sequence[History], names: Sequence[str]) -> Html:
@@ -46,19 +47,21 @@ def map_of(histories: Sequence[History], names: Sequence[str]) -> Html:
     parts = []
     for row, history in enumerate(histories):
         top = row * _ROW
-        parts.append(_text(_LEFT - 6, top + _ROW - 4, history.id, "end"))
+        parts.append(svg.text(_LEFT - 6, top + _ROW - 4, history.id, "end"))
         place = 0
         for state, stretch in groupby(history.states):
             many = len(list(stretch))
             if state is not None:
                 left, right = _x(place, len(names)), _x(place + many, len(names))
-                box = _box(left, top + 1, right - left, _ROW - 2, COLOURS[state])
+                box = svg.box(left, top + 1, right - left, _ROW - 2, COLOURS[state])
                 where = (
                     names[place] if many == 1 else f"{names[place]} to {names[place + many - 1]}"
                 )
-                parts.append(_titled(f"{history.id} {state}: {where}", [box]))
+                parts.append(svg.titled(f"{history.id} {state}: {where}", [box]))
             place += many
-    return _svg(len(histories) * _ROW + 2, "The state of every criterion, run by run", parts)
+    return svg.drawing(
+        WIDTH, len(histories) * _ROW + 2, "The state of every criterion, run by run", parts
+    )
 
 
 def course_of(line: Line, names: Sequence[str]) -> Html:
@@ -76,12 +79,12 @@ def course_of(line: Line, names: Sequence[str]) -> Html:
         return (_x(run, len(names)) + _x(run + 1, len(names))) / 2
 
     parts = [
-        _text(_LEFT - 6, 14, f"{high:.4g}", "end"),
-        _text(_LEFT - 6, height - 6, f"{low:.4g}", "end"),
+        svg.text(_LEFT - 6, 14, f"{high:.4g}", "end"),
+        svg.text(_LEFT - 6, height - 6, f"{low:.4g}", "end"),
     ]
     if line.band is not None:
         top, bottom = y(line.band.high), y(line.band.low)
-        parts.append(_box(_LEFT, top, WIDTH - _LEFT - _RIGHT, max(bottom - top, 1), _SHADE))
+        parts.append(svg.box(_LEFT, top, WIDTH - _LEFT - _RIGHT, max(bottom - top, 1), _SHADE))
     if limit is not None and low <= limit.value <= high:
         at = f"{y(limit.value):.1f}"
         parts.append(
@@ -98,8 +101,10 @@ def course_of(line: Line, names: Sequence[str]) -> Html:
                 f'<circle cx="{x(point.run):.1f}" cy="{y(point.value):.1f}" r="3" fill="{colour}"/>'
             )
             told = f"{names[point.run]}: {point.value:.6g} {line.figure.unit}"
-            parts.append(_titled(told, [dot]))
-    return _svg(height, f"{line.figure.criterion} {line.figure.label} run by run", parts)
+            parts.append(svg.titled(told, [dot]))
+    return svg.drawing(
+        WIDTH, height, f"{line.figure.criterion} {line.figure.label} run by run", parts
+    )
 
 
 def legend() -> Html:
@@ -124,25 +129,3 @@ def _range(values: Sequence[float], limit: float | None) -> tuple[float, float]:
 
 def _x(place: int, many: int) -> float:
     return _LEFT + place / max(many, 1) * (WIDTH - _LEFT - _RIGHT)
-
-
-def _box(left: float, top: float, wide: float, tall: float, colour: str) -> str:
-    return (
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{max(wide, 0.3):.1f}" height="{tall:.1f}" '
-        f'fill="{colour}"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="11">{html(text)}</text>'
-
-
-def _titled(title: str, parts: Iterable[str]) -> str:
-    return f"<g><title>{html(title)}</title>{''.join(parts)}</g>"
-
-
-def _svg(height: int, label: str, parts: Iterable[str]) -> Html:
-    return Html(
-        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '
-        f'aria-label="{html(label)}" font-family="sans-serif">\n' + "\n".join(parts) + "\n</svg>"
-    )

@@ -71,7 +71,7 @@ def test_every_command_shows_an_example(iec4: Iec4, command: list[str]) -> None:
         (["run", "--maturity", "ripe"], "unknown maturity 'ripe'"),
         (["run", "--failed-from", "no-run"], "no-run is no run directory"),
         (["explain", "OS-1"], "unknown criterion 'OS-1'; did you mean OS-"),
-        (["prove"], "nothing to prove; give criterion ids, --layer LAYER or --all"),
+        (["prove"], "nothing to prove; give criterion ids, --layer LAYER, --all or --matrix"),
         (["report", "nowhere"], "nowhere is no run directory"),
         (["report", "comapre"], "unknown command 'comapre'; did you mean compare?"),
         (["report", "compare", "a", "b"], "a is no run directory"),
