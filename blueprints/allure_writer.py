@@ -78,6 +78,8 @@ class EvidenceLogger(AllureFileLogger):
         result.name = f"{criterion.id} {criterion.title}"
         result.description = criterion.requirement
         result.status = ALLURE_STATUS[outcome.verdict]
+        if result.start is not None:  # its two moments are of a clock that may be set meanwhile
+            result.stop = result.start + round(outcome.seconds * 1000)
         if outcome.verdict is not Verdict.PASS:
             trace = result.statusDetails.trace if result.statusDetails else None
             result.statusDetails = StatusDetails(message=outcome.reason, trace=trace)

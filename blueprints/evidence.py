@@ -84,7 +84,13 @@ class Evidence:
         self.attachments: list[Attachment] = []
         self.judged = False
         self.failure: str | None = None
-        self.started = time.time()
+        #: Durations are no matter of what the clock on the wall is set to meanwhile.
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since it was begun."""
+        return time.monotonic() - self._begun
 
     @contextmanager
     def judge(self, what: str) -> Iterator[None]:
@@ -221,8 +227,7 @@ class Recorder:
             verdict, reason = Verdict.ERROR, "the test ended without judging anything"
         else:
             verdict, reason = Verdict.PASS, ""
-        seconds = time.time() - evidence.started
-        outcome = Outcome(evidence, verdict, " ".join(reason.split()), seconds)
+        outcome = Outcome(evidence, verdict, " ".join(reason.split()), evidence.seconds)
         self.outcomes[evidence.criterion.id] = outcome
         self.event(
             kind="end",
@@ -230,7 +235,7 @@ class Recorder:
             title=evidence.criterion.title,
             verdict=verdict.value,
             reason=outcome.reason,
-            seconds=round(seconds, 3),
+            seconds=round(outcome.seconds, 3),
         )
         return outcome
 

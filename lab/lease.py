@@ -5,8 +5,9 @@ are that host's clock, so holders need not agree on theirs. Its states:
 
 - absent: taken by ``ln``, which makes the name or fails, never both;
 - live: its holder renews it well before it expires, by replacing the file;
-- expired: its holder is dead. Whoever makes the directory ``lease.takeover-TOKEN`` alone
-  may remove the lease of that token; both then go on as if it were absent.
+- expired, or held for the very run for which it is asked again: its holder is dead. Whoever
+  makes the directory ``lease.takeover-TOKEN`` alone may remove the lease of that token; both
+  then go on as if it were absent.
 
 ``python3 -m lab.lease DIRECTORY`` holds one in a directory of this machine until it is
 interrupted: by itself, that is what a run does to the lab that it works on.
@@ -179,9 +180,10 @@ def lease(
 ) -> Iterator[Lease]:
     """Hold a lab for the duration of the context.
 
-    ``beside``: the directory to keep the lease in when the lab has no host that can be
-    reached at all (every system adopted). Raises `LeaseHeld` when another run holds it,
-    and the `HostError` of its first host when that cannot be used.
+    ``run`` names what one process at a time may work on: a lease in its name is of a process
+    that was killed, and is taken over. ``beside``: the directory to keep the lease in when the
+    lab has no host that can be reached at all (every system adopted). Raises `LeaseHeld` when
+    another run holds it, and the `HostError` of its first host when that cannot be used.
     """
     place = Place(_keeper(lab, beside))
     with hold(place, f"lab {lab.inventory.name}", holder=holder, run=run, ttl_s=ttl_s) as held:
@@ -210,7 +212,7 @@ def _keeper(lab: Lab, beside: Path | None) -> Host:
 def _take(place: Place, what: str, holder: str, run: str, ttl_s: float) -> Record:
     for _ in range(_TRIES):
         now, found = place.read()
-        if found is not None and found.expires > now:
+        if found is not None and found.expires > now and not (run and found.run == run):
             raise LeaseHeld(
                 f"{what} is in use",
                 found=_who(found),

@@ -21,6 +21,8 @@ from pipeline.rundir import RunDirectory
 from reports.results import read_results
 
 RESULTS = Path("results")
+#: Seconds that a stage which was told to end may take; its report is asked for meanwhile.
+ENDING_S = 20
 
 
 def asked() -> dict[str, Any]:
@@ -98,6 +100,7 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
     )
     try:
         with (
+            directory.held(),
             Lab(inventory, overflow=directory.logs / "overflow") as opened,
             story.leased(opened, directory),
         ):
@@ -145,7 +148,13 @@ def _print_steps(inventory: Inventory, *, remove: bool) -> int:
 
 
 def report(run_path: Path | None, *, quiet: bool, as_json: bool) -> int:
-    directory = RunDirectory.open(run_path or RESULTS / "latest")
+    directory = RunDirectory.open((run_path or RESULTS / "latest").resolve())
+    with directory.held(patience_s=ENDING_S):
+        directory.sweep()
+        return _report(directory, quiet=quiet, as_json=as_json)
+
+
+def _report(directory: RunDirectory, *, quiet: bool, as_json: bool) -> int:
     if directory.state.inventory is not None and Path(directory.state.inventory).exists():
         secrets.learn(inventories.load(directory.state.inventory))
     progress = Progress.for_terminal(quiet=quiet or as_json)

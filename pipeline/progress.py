@@ -118,7 +118,10 @@ class EventFollower:
         whole, newline, _ = added.rpartition(b"\n")
         self._offset += len(whole) + len(newline)
         for line in whole.splitlines():
-            event = json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:  # its writer was killed, or the disk full, half way
+                continue
             if event["kind"] == "start":
                 self._progress.criterion_started(event["criterion"], event["title"])
             elif event["kind"] == "end":

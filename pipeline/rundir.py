@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from blueprints.errors import ConfigError
 from blueprints.model import Blueprint, Criterion, Maturity
-from lab.errors import LabError
+from lab.errors import LabError, WaitTimeout
+from lab.wait import wait_for
 
 SCHEMA = 1
+#: What a file system says that takes nothing more.
+_TAKES_NOTHING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
+#: What a process that was killed may leave unfinished, below a run directory.
+_UNFINISHED = ("run.json.*.tmp", ".*", "allure-results/*.tmp")
 
 
 def now() -> str:
@@ -54,7 +63,13 @@ class RunState:
     blocked: dict[str, str] = field(default_factory=dict)
     ended: str | None = None
     interrupted: bool = False
+    #: When the reports of all this had been written, None until then.
+    reported: str | None = None
     schema: int = SCHEMA
+
+
+class NotWritten(LabError):
+    """The run directory could not be written: the disk is full, or may only be read."""
 
 
 class RunDirectory:
@@ -86,8 +101,14 @@ class RunDirectory:
             number += 1
             place = results / f"{stamp}-{blueprint.name}-{number}"
         place = place.absolute()
-        place.mkdir(parents=True, exist_ok=path is not None)
-        if any(place.iterdir()):
+        try:
+            place.mkdir(parents=True, exist_ok=path is not None)
+            occupied = any(place.iterdir())
+        except OSError as error:
+            raise ConfigError(
+                f"{place} cannot be made or read: {error.strerror}; give another place to --run"
+            ) from None
+        if occupied:
             raise ConfigError(
                 f"{place} is not empty and has no run.json; give a new directory to --run"
             )
@@ -113,8 +134,9 @@ class RunDirectory:
             versions={f"{name} (pinned)": pin.version for name, pin in blueprint.pins.items()},
         )
         run = cls(place, state)
-        run.logs.mkdir()
-        run.allure_results.mkdir()
+        with run._writing():
+            run.logs.mkdir()
+            run.allure_results.mkdir()
         run.save()
         return run
 
@@ -147,19 +169,72 @@ class RunDirectory:
     def events(self) -> Path:
         return self.path / "events.jsonl"
 
+    @contextmanager
+    def held(self, *, patience_s: float = 0) -> Iterator[None]:
+        """Have it alone until the end of the context, or of this process.
+
+        Its state is as whoever had it before left it. Raises `ConfigError` while another
+        process has it, after ``patience_s`` seconds.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._lock(descriptor, patience_s)
+            self.state = RunDirectory.open(self.path).state
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int, patience_s: float) -> None:
+        try:
+            wait_for("a lock", partial(_locked, descriptor), timeout=patience_s)
+        except WaitTimeout:
+            raise ConfigError(
+                f"{self.path}: another ./iec4 works on this run; wait for its end"
+            ) from None
+
+    def sweep(self) -> None:
+        """Remove what a killed process left unfinished. Only for whoever has it alone."""
+        for pattern in _UNFINISHED:
+            for left in self.path.glob(pattern):
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
     def save(self) -> None:
+        """Write the state; raises `NotWritten`, with what was there before still in place."""
         unfinished = self.path / f"run.json.{os.getpid()}.tmp"
-        unfinished.write_text(json.dumps(asdict(self.state), indent=2) + "\n")
-        unfinished.replace(self.path / "run.json")
+        try:
+            with self._writing():
+                unfinished.write_text(json.dumps(asdict(self.state), indent=2) + "\n")
+                unfinished.replace(self.path / "run.json")
+        except NotWritten:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _TAKES_NOTHING:
+                raise
+            raise NotWritten(
+                f"the run directory {self.path} cannot be written",
+                found=f"{error.strerror}: {error.filename or 'a file of it'}",
+                advice=f"mend that (df {self.path}), then ./iec4 run --resume {self.path}",
+            ) from error
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageState]:
-        """Record a stage; a `LabError` marks it failed, and goes on to the caller."""
+        """Record a stage; a `LabError` marks it failed, and goes on to the caller.
+
+        So does a disk that is full, or takes nothing for another reason, as `NotWritten`.
+        """
         stage = StageState(name, "running", now())
         self.state.stages = [s for s in self.state.stages if s.name != name] + [stage]
         self.save()
         try:
-            yield stage
+            with self._writing():
+                yield stage
             stage.state = "done" if stage.state == "running" else stage.state
         except LabError as error:
             stage.state, stage.message = "failed", str(error)
@@ -171,3 +246,14 @@ class RunDirectory:
         finally:
             stage.ended = now()
             self.save()
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether it is locked for us, or the file system (a network's, say) has no locks at all."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -73,7 +73,8 @@ def run(request: Request, progress: Progress) -> tuple[RunDirectory, int]:
         template.require_complete()
     planned = request.select(blueprint)
     directory = new_run(request, blueprint, template, planned)
-    return _work(directory, template, blueprint, request, progress)
+    with directory.held():
+        return _work(directory, template, blueprint, request, progress)
 
 
 def _work(
@@ -141,7 +142,8 @@ def leased(lab: Lab, directory: RunDirectory) -> Iterator[None]:
     holder = f"run {directory.state.id} by process {os.getpid()}"
     with ExitStack() as stack:
         with directory.stage("lease"):
-            held = stack.enter_context(lease(lab, holder=holder, beside=directory.path.parent))
+            run, beside = str(directory.path), directory.path.parent
+            held = stack.enter_context(lease(lab, holder=holder, run=run, beside=beside))
         yield
         if held.lost is not None:
             with directory.stage("lease"):
@@ -149,9 +151,23 @@ def leased(lab: Lab, directory: RunDirectory) -> Iterator[None]:
 
 
 def resume(path: Path, request: Request, progress: Progress) -> tuple[RunDirectory, int]:
-    """Go on with an interrupted run: judge what could not be judged, on a lab of its kind."""
+    """Go on with an interrupted run: judge what could not be judged, on a lab of its kind.
+
+    One that was killed while it wrote its reports has only these to write.
+    """
     directory = RunDirectory.open(path)
+    with directory.held():
+        directory.sweep()
+        return _go_on(directory, request, progress)
+
+
+def _go_on(
+    directory: RunDirectory, request: Request, progress: Progress
+) -> tuple[RunDirectory, int]:
+    path = directory.path
     unjudged = [c for c in read_results(path).criteria if c.state in ("NONE", "ERROR")]
+    if not unjudged and directory.state.reported is None:
+        return directory, finish(directory, progress, html=True)
     if not unjudged:
         raise ConfigError(f"{path}: every planned criterion was judged; nothing to resume")
     for source in (source for criterion in unjudged for source in criterion.sources):
@@ -172,11 +188,16 @@ def finish(directory: RunDirectory, progress: Progress, *, html: bool) -> int:
     from pipeline.rundir import now
     from reports import latest
 
-    directory.state.ended = now()
+    directory.state.ended, directory.state.reported = now(), None
     directory.save()
     stages.report(directory, progress, html=html)
-    latest.point(directory.path)
-    latest.prune(directory.path.parent, keep=latest.KEEP)
+    directory.state.reported = now()
+    directory.save()
+    try:
+        latest.point(directory.path)
+        latest.prune(directory.path.parent, keep=latest.KEEP)
+    except OSError as error:  # the run itself is whole
+        progress.step(f"{directory.path.parent} was not tidied up: {error}")
     return exit_code(read_results(directory.path))
 
 
@@ -231,6 +252,7 @@ def lab_for(
     state = directory.path / "lab"
     progress.stage("lab up")
     with directory.stage("lab"):
+        lifecycle.down(state)  # of a run that was killed and goes on now: its lab may be dying yet
         inventory = lifecycle.up(template, state, owner_pid=os.getpid(), ttl_s=LAB_TTL_S)
     try:
         yield inventory
