@@ -1,0 +1,103 @@
+"""A whole scenario against edges: cameras publish, host vehicles drive, the truth judges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from blueprints.cvb import Link
+from lab.cvb.access import through
+from lab.cvb.camera import Replay, RoadsideCamera, replay
+from lab.cvb.scenario import Scenario
+from lab.cvb.timeline import Timeline
+from lab.cvb.truth import Judgement, Tolerance, due, judge
+from lab.cvb.vehicle import Drive, HostVehicle
+from lab.tars.aio import AsyncTarsClient
+
+#: From the call to the scenario's start: until everybody is ready, seconds.
+_READY_S = 0.3
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What shows edges that a camera may publish and a vehicle report."""
+
+    publisher: str
+    vehicle: str
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened: cameras and vehicles by their names, and moments by the timeline."""
+
+    scenario: Scenario
+    timeline: Timeline
+    cameras: dict[str, Replay]
+    vehicles: dict[str, Drive]
+
+    @property
+    def spoilt_by(self) -> tuple[str, ...]:
+        """Why this says nothing of the edges; empty if it does."""
+        everybody: tuple[Replay | Drive, ...] = (*self.cameras.values(), *self.vehicles.values())
+        return tuple(why for one in everybody for why in one.spoilt_by)
+
+    @property
+    def latencies_ms(self) -> list[float]:
+        """Of all warnings, from the frame's moment to the vehicle, in order of size."""
+        drives = self.vehicles.values()
+        return sorted(warned.latency_ms for drive in drives for warned in drive.warned)
+
+    def judged(
+        self, *, neighbours: bool = True, sampling: float = 1.0, late_s: float | None = None
+    ) -> Judgement:
+        """What was due and heard; parameters as of `truth.due`, `truth.judge`, `Tolerance.of`."""
+        tolerance = Tolerance.of(self.scenario, sampling=sampling)
+        dues = due(self.scenario, tolerance, neighbours=neighbours)
+        drives = self.vehicles.values()
+        heard = [warned.heard(self.timeline) for drive in drives for warned in drive.warned]
+        return judge(self.scenario, dues, heard, tolerance, late_s=late_s)
+
+
+async def play(
+    scenario: Scenario,
+    edges: Mapping[str, tuple[str, int]],
+    tokens: Tokens,
+    application: str,
+    *,
+    access: Link | None = None,
+    seed: int = 0,
+    first: int = 1,
+) -> Played:
+    """Play from begin to end, in real time. ``edges``: edge of the site → where it listens.
+
+    ``access`` is the way of vehicles and cameras to edges, none for the loopback's own;
+    ``first`` the sequence of each camera's first frame. Judges nothing, and raises for nothing
+    that edges get wrong.
+    """
+    async with (
+        through(access, edges, seed=seed) as ways,
+        asyncio.TaskGroup() as under_way,
+    ):
+        timeline = Timeline.starting_in(_READY_S)
+
+        async def watch(name: str) -> Replay:
+            camera = RoadsideCamera(scenario, name, seed=seed)
+            async with AsyncTarsClient(ways[camera.camera.edge]) as client:
+                return await replay(
+                    camera, client, tokens.publisher, application, timeline, first=first
+                )
+
+        cameras = {name: under_way.create_task(watch(name)) for name in scenario.cameras}
+        vehicles = {
+            name: under_way.create_task(
+                HostVehicle(scenario, name, ways, tokens.vehicle).drive(timeline)
+            )
+            for name in scenario.host_vehicles
+        }
+    return Played(
+        scenario,
+        timeline,
+        {name: task.result() for name, task in cameras.items()},
+        {name: task.result() for name, task in vehicles.items()},
+    )
