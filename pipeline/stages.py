@@ -102,8 +102,11 @@ def deploy(
                 execute(_steps(system, recipe, lab, remove=remove), lab, done=done)
             except LabError as error:
                 failures[system] = error
-                tell(system, f"FAILED: {error}\n{error.evidence or ''}")
+                with suppress(OSError):
+                    tell(system, f"FAILED: {error}\n{error.evidence or ''}")
                 progress.step(f"{system:<10} FAILED: {redactor.text(str(error))}")
+            except OSError as error:  # of this machine: its disk is full, say
+                failures[system] = DeployFailed("its deployment broke off", found=str(error))
 
         workers = [threading.Thread(target=work, args=item, daemon=True) for item in chosen.items()]
         for worker in workers:
@@ -228,7 +231,7 @@ def collect(run: RunDirectory, lab: Lab, progress: Progress) -> None:
                 local.parent.mkdir(parents=True, exist_ok=True)
                 host.get(remote, local)
                 local.write_bytes(redactor.data(local.read_bytes()))
-        except LabError as error:
+        except (LabError, OSError) as error:
             progress.step(f"logs of {name} could not be collected: {error}")
 
 
