@@ -10,6 +10,7 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError, nearest
 from lab.classroom.faults import FAULTS as CLASSROOM
+from lab.cvb.faults import FAULTS as CVB
 from lab.deep import faults as deep
 from lab.faultflags import DIRECTORY, Fault
 from lab.iec import faults as iec
@@ -18,7 +19,7 @@ from lab.jenkins.faults import FAULTS as JENKINS
 from lab.loopback.faults import FAULTS as HOSTS
 from lab.tars.faults import FAULTS as TARS
 
-_ALL = (*HOSTS, *deep.FAULTS, *iec.FAULTS, *TARS, *CLASSROOM, *JENKINS)
+_ALL = (*HOSTS, *deep.FAULTS, *iec.FAULTS, *TARS, *CLASSROOM, *CVB, *JENKINS)
 
 
 def catalogue() -> dict[str, Fault]:

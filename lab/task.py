@@ -236,6 +236,12 @@ def _probe_iec(lab: Lab) -> None:
     probe(lab)
 
 
+def _probe_cvb(lab: Lab) -> None:
+    from lab.cvb.probe import probe
+
+    probe(lab)
+
+
 def _probe_jenkins(lab: Lab) -> None:
     from lab.jenkins.probe import probe
 
@@ -248,6 +254,7 @@ PROBES: dict[str, Callable[[Lab], None]] = {
     "classroom": _probe_classroom,
     "clients": _probe_clients,
     "iec": _probe_iec,
+    "cvb": _probe_cvb,
     "jenkins": _probe_jenkins,
 }
 

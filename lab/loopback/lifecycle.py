@@ -27,6 +27,9 @@ from lab.loopback.state import (
     write_secret,
 )
 
+#: Whose tokens the connected vehicles' application knows.
+CVB_TOKENS = ("publisher", "vehicle", "policy", "edge")
+
 __all__ = ["HostStatus", "down", "find_labs", "missing", "status", "sweep", "up"]
 
 #: (system, endpoint) → (the role on whose first host it answers, scheme, port; None: a free one)
@@ -103,6 +106,8 @@ def _lay_out(template: Inventory, new: Making, hide: Sequence[Path]) -> dict[str
     (state / "secrets").mkdir(mode=0o700)
     write_secret(_classroom_secret(state), secrets.token_urlsafe(24))
     write_secret(_jenkins_token(state), secrets.token_hex(17))
+    for role in CVB_TOKENS:
+        write_secret(_cvb_token(state, role), secrets.token_urlsafe(24))
     ca.make(state)
     # 127.0.0.0/8 is loopback (RFC 1122); the lower networks are left to others.
     network = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}"
@@ -165,6 +170,8 @@ def _system(
             update["webhook"] = f"http://{address}:{_free_port(address, endpoints)}/classroom"
     if name == "iec":
         update["secrets"] = {"kubeconfig": f"file:{state / 'secrets' / 'kubeconfig'}"}
+    if name == "cvb":
+        update["secrets"] = {role: f"file:{_cvb_token(state, role)}" for role in CVB_TOKENS}
     if name == "jenkins":
         update["secrets"] = {ACCOUNTS[0]: f"file:{_jenkins_token(state)}"}
     return system.model_copy(update=update)
@@ -186,6 +193,10 @@ def _base_interpreter() -> str:
 
 def _classroom_secret(state: Path) -> Path:
     return state / "secrets" / "classroom"
+
+
+def _cvb_token(state: Path, role: str) -> Path:
+    return state / "secrets" / f"cvb-{role}"
 
 
 def _jenkins_token(state: Path) -> Path:

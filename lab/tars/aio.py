@@ -63,6 +63,8 @@ class AsyncTarsClient:
     ) -> None:
         self.address = Address(*address)
         self.timeout = timeout
+        #: Of all that was called, headers included.
+        self.sent_bytes = 0
         self._on_push = on_push
         self._connection = Connection(str(self.address), max_frame=max_frame)
         self._waiting: dict[int, asyncio.Future[ResponsePacket]] = {}
@@ -96,6 +98,7 @@ class AsyncTarsClient:
         answer = loop.create_future()
         self._waiting[sent.request_id] = answer
         self._watch(sent.deadline)
+        self.sent_bytes += len(frame)
         line.write(frame)
         try:
             return sent.body_of(await answer)
@@ -114,7 +117,9 @@ class AsyncTarsClient:
         """Send a request that is never answered; whether it arrived stays unknown."""
         deadline = asyncio.get_running_loop().time() + self.timeout
         line = await self._ready(deadline)
-        line.write(self._connection.one_way(servant, function, body, context=context))
+        frame = self._connection.one_way(servant, function, body, context=context)
+        self.sent_bytes += len(frame)
+        line.write(frame)
 
     async def connect(self) -> None:
         """Connect now, to hear what the server pushes; raises `ConnectFailed`."""

@@ -12,13 +12,29 @@ from lab.wait import wait_for
 #: How long a started server may take until it is active; the real one needs up to 6 s.
 ACTIVE_TIMEOUT_S = 20.0
 
+#: What both test servants serve.
+ECHO_OBJECT = "EchoObj"
+
+
+def server_on(
+    web: TarsWeb, node_name: str, *, application: str, server_name: str, object_name: str
+) -> ServerSpec:
+    """A server of one object on a node, at a port that is free there."""
+    adapter = Adapter(object_name, node_name, web.auto_port(node_name))
+    return ServerSpec(application, server_name, node_name, (adapter,), server_type=SERVER_TYPE)
+
 
 def echo_on(
     web: TarsWeb, node_name: str, *, application: str = APPLICATION, server_name: str = SERVER
 ) -> ServerSpec:
     """A test servant on a node, at a port that is free there; its name is its program's."""
-    adapter = Adapter("EchoObj", node_name, web.auto_port(node_name))
-    return ServerSpec(application, server_name, node_name, (adapter,), server_type=SERVER_TYPE)
+    return server_on(
+        web,
+        node_name,
+        application=application,
+        server_name=server_name,
+        object_name=ECHO_OBJECT,
+    )
 
 
 def add_application(web: TarsWeb, name: str) -> bool:
@@ -54,7 +70,27 @@ def deploy_echo(
     application: str = APPLICATION,
     server_name: str = SERVER,
 ) -> tuple[Server, bool]:
-    """Have a test servant run from ``package`` on a node.
+    """Have a test servant run from ``package`` on a node; as `deploy`."""
+    return deploy(
+        web,
+        node_name,
+        package,
+        application=application,
+        server_name=server_name,
+        object_name=ECHO_OBJECT,
+    )
+
+
+def deploy(
+    web: TarsWeb,
+    node_name: str,
+    package: Path,
+    *,
+    application: str,
+    server_name: str,
+    object_name: str,
+) -> tuple[Server, bool]:
+    """Have a server of one object run from ``package`` on a node.
 
     Returns the server, active, and whether anything had to be done for it. Raises
     `WebRefused`, `TaskFailed`, `WaitTimeout`, `SystemDown`.
@@ -62,7 +98,13 @@ def deploy_echo(
     changed = add_application(web, application)
     server = find_server(web, application, node_name, server_name=server_name)
     if server is None:
-        spec = echo_on(web, node_name, application=application, server_name=server_name)
+        spec = server_on(
+            web,
+            node_name,
+            application=application,
+            server_name=server_name,
+            object_name=object_name,
+        )
         server = web.deploy(spec)
         changed = True
     uploaded = upload(web, application, package, server_name=server_name)

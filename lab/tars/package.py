@@ -58,7 +58,7 @@ def build_package(version: str) -> Path:
     files = {name: path.read_bytes() for name, path in _sources().items()}
     manifest = json.loads(files["package.json"])
     files["package.json"] = json.dumps({**manifest, "version": version}, indent=2).encode()
-    return _packed(SERVER, version, files)
+    return packed(SERVER, version, files)
 
 
 def build_servant(version: str, *, server: str = PROBE_SERVER) -> Path:
@@ -71,7 +71,7 @@ def build_servant(version: str, *, server: str = PROBE_SERVER) -> Path:
     files = {f"runtime/{name}": path.read_bytes() for name, path in runtime.items()}
     files[server] = (ROOT / "lab" / "tars" / "servant" / "launch").read_bytes()
     files["VERSION"] = f"{version}\n".encode()
-    return _packed(server, version, files)
+    return packed(server, version, files)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,14 @@ ECHO = Program(SERVER, build_package)
 PROBE = Program(PROBE_SERVER, build_servant)
 
 
-def _packed(server: str, version: str, files: dict[str, bytes]) -> Path:
-    """A tgz with the one top directory that a node descends; ``server`` in it is the program."""
-    packed = io.BytesIO()
+def packed(server: str, version: str, files: dict[str, bytes]) -> Path:
+    """A tgz with the one top directory that a node descends; ``server`` in it is the program.
+
+    The same files give the same bytes; it is kept in the cache.
+    """
+    archived = io.BytesIO()
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as compressed,
+        gzip.GzipFile(filename="", mode="wb", fileobj=archived, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name, content in sorted(files.items()):
@@ -99,7 +102,7 @@ def _packed(server: str, version: str, files: dict[str, bytes]) -> Path:
             info.size = len(content)
             info.mode = 0o755 if name == server else 0o644
             tar.addfile(info, io.BytesIO(content))
-    return _kept(packed.getvalue(), f"{server}-{version}")
+    return _kept(archived.getvalue(), f"{server}-{version}")
 
 
 def with_foreign_program(package: Path) -> Path:
@@ -116,7 +119,7 @@ def with_foreign_program(package: Path) -> Path:
         }
         top = members[0][0].name.partition("/")[0]
     files["libs/foreign.so"] = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x03\x00\x16"
-    return _packed(top, "foreign", files)
+    return packed(top, "foreign", files)
 
 
 def node_archive() -> tuple[Path, str]:

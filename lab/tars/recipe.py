@@ -22,6 +22,9 @@ from lab.tars.probe import REGISTRY, SYSTEM, TICKET, WEB, probe, tars_web
 from lab.tars.queryf import resolve
 from lab.tars.steps import DeployEcho
 
+#: The system that has a server in the data centre.
+CONNECTED_VEHICLES = "cvb"
+
 MASTER_ROLE = "tars-master"
 AGENT_ROLE = "tars-agent"
 
@@ -187,8 +190,11 @@ class EmbeddedTars(Recipe):
 
 
 def _node_hosts(lab: Lab) -> list[str]:
-    """The hosts that run a node: the agents, and where optional servers are placed."""
-    return list(dict.fromkeys((*_hosts(lab, AGENT_ROLE), *components.placement(lab).values())))
+    """The hosts that run a node: the agents, and where other servers are placed."""
+    elsewhere = [*components.placement(lab).values()]
+    if CONNECTED_VEHICLES in lab.inventory.systems:
+        elsewhere += lab.inventory.with_role(components.PLACED_ON)
+    return list(dict.fromkeys((*_hosts(lab, AGENT_ROLE), *elsewhere)))
 
 
 def _token(lab: Lab, master: str) -> list[Step]:
