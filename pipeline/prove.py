@@ -68,7 +68,8 @@ def prove(question: Question, *, run: Path | None, quiet: bool, as_json: bool) -
         planned=[],  # what is judged lies in run directories below it
         asked={**commands.asked(), "proof": asdict(question)},
     )
-    return _work(question, directory, blueprint, template, chosen, quiet=quiet, as_json=as_json)
+    with directory.held():
+        return _work(question, directory, blueprint, template, chosen, quiet=quiet, as_json=as_json)
 
 
 def resume(path: Path, *, quiet: bool, as_json: bool) -> int:
@@ -79,11 +80,13 @@ def resume(path: Path, *, quiet: bool, as_json: bool) -> int:
         raise ConfigError(f"{path} is no run of prove; go on with it by ./iec4 run --resume")
     asked |= {name: tuple(asked[name]) for name in ("only", "layers")}
     question = Question(**asked)
-    directory.state.interrupted, directory.state.ended = False, None
     blueprint = model.load(question.blueprint)
     template = inventories.load(question.lab)
     chosen = blueprint.select(question.only, question.layers)
-    return _work(question, directory, blueprint, template, chosen, quiet=quiet, as_json=as_json)
+    with directory.held():
+        directory.sweep()
+        directory.state.interrupted, directory.state.ended = False, None
+        return _work(question, directory, blueprint, template, chosen, quiet=quiet, as_json=as_json)
 
 
 def _work(
@@ -106,8 +109,8 @@ def _work(
             needed = _needed(question, blueprint, chosen)
             with ProvingLab(template, blueprint, needed, directory, log, progress) as lab:
                 log.saw_clean(_skipped(lab.inventory, blueprint))
-                trials = log.left(_planned(question, blueprint, chosen, log))
-                Prover(blueprint, lab, log, progress).prove(trials)
+                if trials := log.left(_planned(question, blueprint, chosen, log)):
+                    Prover(blueprint, lab, log, progress).prove(trials)
     except KeyboardInterrupt:
         directory.state.interrupted = True
     finally:
