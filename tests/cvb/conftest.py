@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from lab.recipe import execute
 from lab.session import Lab
 from lab.tars.installation import ABSENT, OPTIONAL_SERVERS
 from lab.tars.recipe import recipe as recipe_of_tars
+from tests.cvb.running_site import RunningSite
 
 ROLES = {
     "master": ["tars-master"],
@@ -36,6 +38,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         execute(recipe_of_tars(lab).steps(lab), lab)
         execute(recipe(lab).steps(lab), lab)
         yield lab
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[RunningSite]:
+    """Edges and a data centre in this process."""
+    with RunningSite(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture
