@@ -38,7 +38,11 @@ class Played:
 
     @property
     def spoilt_by(self) -> tuple[str, ...]:
-        """Why this says nothing of the edges; empty if it does."""
+        """Why this says little of the edges; empty if it does.
+
+        Being late adds to latencies and takes nothing from them: what is in time and flawless
+        all the same is so without it.
+        """
         everybody: tuple[Replay | Drive, ...] = (*self.cameras.values(), *self.vehicles.values())
         return tuple(why for one in everybody for why in one.spoilt_by)
 

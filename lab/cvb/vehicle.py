@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -97,7 +98,11 @@ class Drive:
 
 
 class HostVehicle:
-    """One vehicle of a scenario that reports. ``edges``: edge of the site → where it listens."""
+    """One vehicle of a scenario that reports. ``edges``: edge of the site → where it listens.
+
+    Its first report comes within a period of the track's begin, for each vehicle at another time,
+    always the same: vehicles are not in step with each other, nor with cameras.
+    """
 
     def __init__(
         self,
@@ -115,6 +120,7 @@ class HostVehicle:
         self._areas = {edge: figures().site[edge] for edge in edges}
         self._token = token
         self._overlap_m = overlap_m
+        self._phase = random.Random(name).random()  # noqa: S311 - the same each time
         rate_hz = figures().frame.rate_hz
         self._found = Drive(name, Punctuality(f"vehicle {name}"), 1 / rate_hz)
         self._clients: dict[str, AsyncTarsClient] = {}
@@ -122,8 +128,8 @@ class HostVehicle:
 
     async def drive(self, timeline: Timeline) -> Drive:
         """Drive until the track's or the scenario's end; what edges get wrong is only noted."""
-        begin, end = self._mover.track[0][0], self._end
-        period = self._found.period_s
+        period, end = self._found.period_s, self._end
+        begin = self._mover.track[0][0] + period * self._phase
         try:
             async with asyncio.TaskGroup() as under_way:
                 for number in range(math.ceil((end - begin) / period - 1e-9)):
