@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from lab import inventory as inventories
+from lab.inventory import Inventory
+from lab.loopback.lifecycle import down, up
 
 Iec4 = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -30,3 +34,11 @@ def iec4(tmp_path: Path) -> Iec4:
         )
 
     return run
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Inventory]:
+    """An embedded lab that is up, as ``lab up`` leaves it."""
+    state = tmp_path / "lab"
+    yield up(inventories.load("embedded"), state, owner_pid=os.getpid(), ttl_s=300)
+    down(state)

@@ -9,12 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
 import yaml
 
 from lab import faults
@@ -24,14 +22,7 @@ from lab.loopback import cleanup
 from lab.loopback.lifecycle import down, up
 from lab.wait import wait_for
 from tests.pipeline.conftest import Iec4
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Inventory]:
-    """An embedded lab that is up, as ``lab up`` leaves it."""
-    state = tmp_path / "lab"
-    yield up(inventories.load("embedded"), state, owner_pid=os.getpid(), ttl_s=300)
-    down(state)
+from tests.pipeline.runs import processes_of
 
 
 def file_of(lab: Inventory) -> str:
@@ -50,20 +41,6 @@ def verdicts(run: Path) -> dict[str, str]:
         problem = next((c for c in case if c.tag in ("failure", "error", "skipped")), None)
         outcome = "passed" if problem is None else f"{problem.tag}: {problem.get('message')}"
         found[str(case.get("name")).split()[0]] = outcome
-    return found
-
-
-def processes_of(run: Path) -> list[str]:
-    """Command lines of living processes that have to do with a run."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (entry / "environ").read_bytes()
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if str(run).encode() in environment or str(run) in command:
-            found.append(command)
     return found
 
 
