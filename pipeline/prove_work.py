@@ -41,7 +41,6 @@ class Prover:
         self._lab = lab
         self._log = log
         self._progress = progress
-        self._left = 0
 
     def prove(self, trials: Sequence[Trial]) -> None:
         """Judge all on the clean lab, then try each; what leaves a doubt is tried once more."""
@@ -53,8 +52,10 @@ class Prover:
             seen |= self._lab.judge("clean-again", doubtful)
         self._log.saw_clean(seen)
         provable = [trial for trial in trials if self._passing(trial.own)]
-        self._left = len(provable)
+        left = len(provable)
         for batch in batches(provable):
+            self._progress.stage(f"{left} faults are left")
+            left -= len(batch)
             for tried in self._try(batch):
                 if not self._doubtful(tried):
                     self._log.saw(tried)
@@ -76,9 +77,11 @@ class Prover:
     def _try(self, batch: list[Trial]) -> list[Tried]:
         """Try each, then see whether the clean verdicts are back; a new lab where they are not."""
         tried = [self._with_fault(trial) for trial in batch]
-        watched = self._passing(
-            self._ordered({i for trial in batch for i in (*trial.own, *trial.outside)})
-        )
+        flipped = {
+            i for one in tried for i, seen in one.faulty.items() if seen.verdict != Verdict.PASS
+        }
+        must_be = {i for trial in batch for i in (*trial.own, *trial.outside)}
+        watched = self._passing(self._ordered(flipped | must_be))
         cleared = self._lab.judge(f"{batch[-1].own[0]}-cleared", watched)
         changed = [i for i in watched if cleared[i].verdict != Verdict.PASS]
         if changed:
@@ -98,9 +101,7 @@ class Prover:
     def _with_fault(self, trial: Trial) -> Tried:
         """Judge while the fault is there; it is gone when this returns, whatever happens."""
         judged = self._passing(trial.judged)
-        left = f" ({self._left} left)" if self._left > 0 else ""
-        self._progress.stage(f"prove {', '.join(trial.own)}: {trial.fault}{left}")
-        self._left -= 1
+        self._progress.stage(f"prove {', '.join(trial.own)}: {trial.fault}")
         began = time.monotonic()
         faulty: dict[str, Seen] = {}
         trouble = None
