@@ -10,8 +10,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("cvb.edge-silent", _EDGES, "edges answer nothing"),
     Fault("cvb.data-centre-silent", ("dc",), "the data centre answers nothing"),
     Fault("cvb.policy-silently-kept", _EDGES, "new policies are accepted, and the old ones kept"),
+    Fault("cvb.stale-policy-taken", _EDGES, "policies of any revision are taken"),
+    Fault("cvb.policies-forgotten", _EDGES, "edges start without the policies that they had"),
     Fault("cvb.policy-mixed-up", _EDGES, "an application's frames follow another one's policy"),
-    Fault("cvb.target-ignored", _EDGES, "edges work every frame out themselves"),
+    Fault("cvb.target-ignored", _EDGES, "edges work every frame out themselves, urgent or not"),
+    Fault("cvb.local-not-worked", _EDGES, "what edges are to work out themselves warns nobody"),
+    Fault("cvb.fallback-forgotten", _EDGES, "no fallback is tried after a missed deadline"),
     Fault("cvb.deadline-ignored", _EDGES, "edges await a target for as long as it takes"),
     Fault("cvb.neighbour-not-asked", _EDGES, "queries tell of what the edge itself has seen only"),
     Fault("cvb.merged-twice", _EDGES, "what two sources or edges have seen is told twice"),
@@ -19,8 +23,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("cvb.batches-out-of-order", _EDGES, "of batches that wait the newest is sent first"),
     Fault("cvb.drop-newest", _EDGES, "beyond the bound of batches the newest is dropped"),
     Fault("cvb.warnings-late", _EDGES, "warnings are sent 150 ms later, or the value's ms"),
-    Fault("cvb.warning-missed", _EDGES, "every other warning is not sent, the first one included"),
-    Fault("cvb.warning-false", _EDGES, "edges warn of what will pass at ten times the radius"),
+    Fault(
+        "cvb.warning-missed",
+        _EDGES,
+        "of each application every other warning is not sent, beginning with the first",
+    ),
+    Fault("cvb.warning-false", _EDGES, "edges warn of what will pass at 1.6 times the radius"),
     Fault("cvb.malformed-taken", _EDGES, "malformed frames are answered and counted as others"),
     Fault("cvb.anyone-publishes", _EDGES, "frames are taken whatever the token"),
     Fault("cvb.anyone-writes-policy", _EDGES, "policies are taken whatever the token"),
@@ -31,7 +39,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "cvb.roaming-forgotten",
         _EDGES,
-        "vehicles whose first report to an edge is from within 50 m of a neighbour's area "
+        "vehicles whose first report to an edge is from within 35 m of a neighbour's area "
         "are answered, and not warned",
     ),
     Fault("cvb.uplink-wasted", _EDGES, "every urgent frame goes to the data centre, too"),

@@ -65,6 +65,7 @@ def test_it_agrees_with_stepping_through_time(
     assume(abs(distance[nearest] - HAZARD.radius_m) > 0.05)
     assume(nearest < HAZARD.horizon_ms - 1 or nearest == len(steps) - 1)
     ahead, speed2 = x * (own - vx) - y * vy, (vx - own) ** 2 + vy**2
+    assume(speed2 > 0.01)
     assume(abs(ahead) > 0.002 * speed2)
     found = hazards(car(vx=own), detection(x, y, vx, vy))
     inside = 0 < nearest < len(steps) - 1

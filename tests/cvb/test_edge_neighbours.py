@@ -191,7 +191,7 @@ def test_who_roams_can_be_forgotten_on_request(west: App, east: App, running: Ru
 @pytest.mark.parametrize("fault", ["cvb.warning-missed", "cvb.warnings-late", "cvb.warning-false"])
 def test_faults_of_warnings(west: App, running: RunningSite, fault: str) -> None:
     running.fault(fault)
-    aside = 10.0 if fault == "cvb.warning-false" else 0.0
+    aside = 3.0 if fault == "cvb.warning-false" else 0.0
     with Listener(running, "edge-a", "car") as car:
         car.drive(-100.0, 0.0, 10.0)
         west.publish(detection(-70.0, aside))

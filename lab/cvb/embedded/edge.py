@@ -26,6 +26,7 @@ from lab.cvb.contracts import (
     Statistics,
     StatisticsTold,
     Target,
+    VehicleState,
     Work,
     WorkedOut,
 )
@@ -47,7 +48,7 @@ from lab.tars.serving import Call, Servant, Silence
 POLICIES_FILE = "policies.json"
 
 #: With the fault that says so, vehicles this near to a neighbour's area are forgotten, metres.
-_ROAMING_M = 50.0
+_ROAMING_M = 35.0
 #: How far something moves between two frames at most, and is yet the same, seconds.
 _BETWEEN_FRAMES_S = 0.2
 
@@ -78,9 +79,9 @@ class EdgeServer:
         self._rule = rule_of(settings)
         self._around = Neighbourhood(settings, here, token, finder)
         self._shipping = Shipping(here.name, token, settings, self._around.data_centre, faults)
-        self._policies = (
-            Policies.from_json(self._file.read_text()) if self._file.exists() else Policies()
-        )
+        remembers = self._file.exists() and not faults.active("cvb.policies-forgotten")
+        self._policies = Policies.from_json(self._file.read_text()) if remembers else Policies()
+        self._forgotten: set[str] = set()
         self._station = Station(settings, self._around, self._shipping, self._policies, faults)
         self._ends = AsyncExitStack()
 
@@ -165,16 +166,17 @@ class EdgeServer:
             return Answered(Code.UNAUTHORISED)
         if not is_plausible(asked.state, now_us(), self._settings):
             return Answered(Code.MALFORMED)
-        if self._faults.active("cvb.roaming-forgotten") and self._has_roamed(asked):
+        if self._faults.active("cvb.roaming-forgotten") and self._has_roamed(asked.state):
+            self._forgotten.add(asked.state.vehicle)
             return Answered(Code.DONE)
         return Answered(self._station.vehicles.report(asked.state, call.peer))
 
-    def _has_roamed(self, asked: Report) -> bool:
-        """Whether a vehicle that nobody knows here yet comes from a neighbour's area."""
-        p = asked.state.position
-        return not self._station.vehicles.knows(asked.state.vehicle) and any(
-            edge.area.distance(p.x, p.y) < _ROAMING_M for edge in self._around.neighbours
-        )
+    def _has_roamed(self, state: VehicleState) -> bool:
+        """Whether a vehicle's first report here was from near a neighbour's area."""
+        p = state.position
+        near = any(edge.area.distance(p.x, p.y) < _ROAMING_M for edge in self._around.neighbours)
+        new = not self._station.vehicles.knows(state.vehicle)
+        return new and (near or state.vehicle in self._forgotten)
 
     def _query(self, asked: Query, _call: Call) -> Seen | Awaitable[Seen]:
         if not self._gate.lets(asked.token, EDGE, VEHICLE, POLICY):
@@ -211,7 +213,8 @@ class EdgeServer:
             return Answered(Code.UNAUTHORISED)
         if self._faults.active("cvb.policy-silently-kept"):
             return Answered(Code.DONE)
-        code = self._policies.set(asked.policy)
+        stale_too = self._faults.active("cvb.stale-policy-taken")
+        code = self._policies.set(asked.policy, any_revision=stale_too)
         if code is Code.DONE:
             unfinished = self._file.with_suffix(".new")
             unfinished.write_text(self._policies.to_json())

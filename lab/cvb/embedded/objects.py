@@ -88,8 +88,11 @@ class Objects:
     def __len__(self) -> int:
         return len(self._all)
 
-    def see(self, frame: Frame) -> list[Object]:
-        """The object of each of a frame's detections, in their order; no two have one."""
+    def see(self, frame: Frame, *, sources_apart: bool = False) -> list[Object]:
+        """The object of each of a frame's detections, in their order; no two have one.
+
+        ``sources_apart``: as if what another source has seen were never the same.
+        """
         source, at_us = frame.source, frame.at_us
         found: list[Object | None] = []
         claimed: set[Object] = set()
@@ -108,15 +111,24 @@ class Objects:
                 claimed.add(known)
             found.append(known)
         if None in found:
-            self._recognise(frame, found, claimed)
+            candidates: Iterable[Object] = self._all
+            if sources_apart:
+                candidates = [one for one in self._all if source in one.sights]
+            self._recognise(frame, found, claimed, candidates)
         objects = [one for one in found if one is not None]
         for detection, one in zip(frame.detections, objects, strict=True):
             one.see(source, Sight(at_us, detection))
         return objects
 
-    def _recognise(self, frame: Frame, found: list[Object | None], claimed: set[Object]) -> None:
+    def _recognise(
+        self,
+        frame: Frame,
+        found: list[Object | None],
+        claimed: set[Object],
+        candidates: Iterable[Object],
+    ) -> None:
         """Find, or make, the objects of those detections that no name leads to."""
-        ground = _Ground(self._all, frame.at_us, self._merge_m)
+        ground = _Ground(candidates, frame.at_us, self._merge_m)
         for number, detection in enumerate(frame.detections):
             if found[number] is not None:
                 continue

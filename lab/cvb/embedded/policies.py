@@ -24,12 +24,13 @@ class Policies:
     def __init__(self) -> None:
         self._of: dict[str, Policy] = {}
 
-    def set(self, policy: Policy) -> Code:
-        """Take a policy, if it is the next one of its application."""
+    def set(self, policy: Policy, *, any_revision: bool = False) -> Code:
+        """Take a policy, if it is the next one of its application (or ``any_revision``)."""
         if not _is_well_formed(policy):
             return Code.MALFORMED
         present = self._of.get(policy.application)
-        if policy.revision != (present.revision if present else 0) + 1:
+        following = (present.revision if present else 0) + 1
+        if policy.revision != following and not any_revision:
             return Code.STALE
         if present is None and len(self._of) >= APPLICATIONS:
             return Code.FULL
@@ -40,8 +41,8 @@ class Policies:
         return self._of.get(application)
 
     def another(self, application: str) -> Policy | None:
-        """Another application's policy, its own where there is no other."""
-        others = (policy for name, policy in self._of.items() if name != application)
+        """The policy of the newest other application, its own where there is no other."""
+        others = (self._of[name] for name in reversed(self._of) if name != application)
         return next(others, self._of.get(application))
 
     def __iter__(self) -> Iterator[Policy]:

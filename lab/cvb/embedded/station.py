@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +31,7 @@ _BEYOND_EPISODE_US = 1_000_000
 #: With the fault that says so, objects are kept for so long, microseconds.
 _FORGOTTEN_RETENTION_US = 600_000_000
 #: How much farther the rule reaches with the fault of false warnings.
-_FALSE_REACH = 10
+_FALSE_REACH = 1.6
 #: How late warnings are with that fault, milliseconds, unless its value says otherwise.
 _LATE_MS = 150
 #: How long an answer that nobody needs is awaited, seconds.
@@ -64,7 +64,7 @@ class Station:
         self._rule = rule_of(settings)
         self._objects: dict[str, Objects] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._warned = 0
+        self._warned: Counter[str] = Counter()
 
     def take(self, frame: Frame, policy: Policy, *, relayed: bool = False) -> None:
         """A frame that is in order; ``relayed`` by another edge."""
@@ -79,20 +79,24 @@ class Station:
         if policy.redacted and not faulty("cvb.redaction-forgotten"):
             kept = redacted(frame.detections, policy.redacted)
             frame = Frame(frame.source, frame.sequence, frame.at_us, frame.application, kept)
-        objects = self._objects_of(frame.application).see(frame)
+        apart = faulty("cvb.merged-twice")
+        objects = self._objects_of(frame.application).see(frame, sources_apart=apart)
         self._forget(policy)
         if not relayed:
             self._relay(frame)
+        if not policy.urgent and not relayed:
+            self._shipping.count(frame)
+        if faulty("cvb.target-ignored"):
+            policy = _changed(policy, target=Target.LOCAL, urgent=True)
         if not policy.urgent:
+            # Its batch is what its target gets of it.
+            counters.worked_out(policy.target)
+        elif policy.target is Target.LOCAL:
             counters.local += 1
-            if not relayed:
-                self._shipping.count(frame)
-            return
-        if faulty("cvb.uplink-wasted"):
-            self._start(self._waste(frame))
-        if policy.target is Target.LOCAL or faulty("cvb.target-ignored"):
-            counters.local += 1
-            self._warn(frame, objects, self._work_out(frame), Target.LOCAL)
+            if faulty("cvb.uplink-wasted"):
+                self._start(self._waste(frame))
+            if not faulty("cvb.local-not-worked"):
+                self._warn(frame, objects, self._work_out(frame), Target.LOCAL)
         else:
             self._start(self._offload(frame, objects, policy, counters))
 
@@ -104,20 +108,16 @@ class Station:
     def seen(self, area: Rectangle, since_us: int) -> list[Detection]:
         """What was seen in an area, as each object was last; one object once."""
         found: list[Detection] = []
-        apart = self._faults.active("cvb.merged-twice")
         for policy in self.policies:
             since = max(since_us, now_us() - policy.retention_ms * 1000)
             if self._faults.active("cvb.retention-ignored"):
                 since = since_us
-            lately = list(self._objects_of(policy.application).since(since))
-            sights = [one.latest for one in lately]
-            if apart:
-                sights = [sight for one in lately for sight in one.sights.values()]
             there = [
-                sight.detection
-                for sight in sights
-                if area.holds(sight.detection.position.x, sight.detection.position.y)
+                one.latest.detection
+                for one in self._objects_of(policy.application).since(since)
+                if area.holds(one.latest.detection.position.x, one.latest.detection.position.y)
             ]
+            apart = self._faults.active("cvb.merged-twice")
             found = [*found, *there] if apart else merged(found, there, self._settings.merge_m)
         return found
 
@@ -168,6 +168,8 @@ class Station:
             return list(_of_frame(found, frame))
 
         deadline = not self._faults.active("cvb.deadline-ignored")
+        if self._faults.active("cvb.fallback-forgotten"):
+            policy = _changed(policy, fallback=[])
         answer = await offload(policy, ask, counters, deadline=deadline)
         if answer is not None:
             target, dues = answer
@@ -201,8 +203,9 @@ class Station:
             )
 
     def _push(self, warning: contracts.Warning) -> None:
-        self._warned += 1
-        if self._faults.active("cvb.warning-missed") and self._warned % 2:
+        self._warned[warning.application] += 1
+        odd = self._warned[warning.application] % 2
+        if odd and self._faults.active("cvb.warning-missed"):
             return
         late = self._faults.value("cvb.warnings-late")
         if late is None:
@@ -215,6 +218,12 @@ class Station:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _changed(policy: Policy, **members: object) -> Policy:
+    """A policy with other members: what faults make of it."""
+    values = {name: getattr(policy, name) for name in Policy.__struct_fields__}
+    return Policy(**{**values, **members})
 
 
 class _Due(NamedTuple):
