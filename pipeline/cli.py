@@ -52,7 +52,7 @@ FailedFrom = Annotated[
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
-BENCHES = ("run", "report", "rpc", "classroom", "k8s")
+BENCHES = ("run", "report", "rpc", "classroom", "k8s", "cvb")
 #: Those that can measure longer than a bench may take.
 SOAKING = ("rpc",)
 #: Those that can show in a minute that they work.
@@ -308,7 +308,7 @@ def test(context: typer.Context) -> int:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="What to measure: run, report, rpc, classroom, k8s.")
+        str, typer.Argument(help="What to measure: run, report, rpc, classroom, k8s, cvb.")
     ] = "run",
     as_json: Json = False,
     write: Annotated[bool, typer.Option("--write", help="Update docs/performance.md.")] = False,
