@@ -20,7 +20,7 @@ from lab import faults
 from lab import inventory as inventories
 from lab.inventory import Inventory
 from lab.task import Task
-from pipeline import commands, prove_page, story
+from pipeline import commands, prove_page, stages, story
 from pipeline.progress import Progress
 from pipeline.prove_lab import ProvingLab
 from pipeline.prove_log import Log
@@ -113,16 +113,18 @@ def _work(
                     Prover(blueprint, lab, log, progress).prove(trials)
     except KeyboardInterrupt:
         directory.state.interrupted = True
-    finally:
+    finally:  # whatever happened, what was seen is told
         progress.close()
         directory.state.ended = now()
         directory.save()
-    told = prove_page.Telling(blueprint, template.name, summary(chosen, log.clean, log.tried), log)
-    write_whole(directory.path / PAGE, prove_page.as_html(told))
-    document = json.dumps(told.found.document(), indent=2)
-    write_whole(directory.path / DOCUMENT, document.encode())
+        found = summary(chosen, log.clean, log.tried)
+        told = prove_page.Telling(blueprint, template.name, found, log)
+        document = json.dumps(found.document(), indent=2)
+        write_whole(directory.path / PAGE, prove_page.as_html(told))
+        write_whole(directory.path / DOCUMENT, document.encode())
+    stages.search(directory)
     print(document if as_json else f"{prove_page.as_text(told)}\npage: {directory.path / PAGE}")
-    return 130 if directory.state.interrupted else told.found.exit_code
+    return 130 if directory.state.interrupted else found.exit_code
 
 
 def _planned(

@@ -235,22 +235,28 @@ def collect(run: RunDirectory, lab: Lab, progress: Progress) -> None:
             progress.step(f"logs of {name} could not be collected: {error}")
 
 
+def search(run: RunDirectory) -> None:
+    """Search every file for secrets; raises `LabError`, and fails the run, where one is found."""
+    from reports.scan import scan
+
+    with run.stage("scan"):
+        if leaks := scan(run.path, redactor.found_in):
+            raise LabError("; ".join(leaks), advice="delete this run, and renew that secret")
+
+
 def report(run: RunDirectory, progress: Progress, *, html: bool = True) -> list[str]:
     """Write every report from what lies in the run directory; return what went wrong.
 
     First every file in it is searched for secrets: one that is found fails the run.
     """
     from lab.nodejs import node_binary, npm_tree
-    from reports.scan import scan
     from reports.write import write_reports
 
     progress.stage("report")
     tools: tuple[Path, Path] | None = None
     problems = []
     try:
-        with run.stage("scan"):
-            if leaks := scan(run.path, redactor.found_in):
-                raise LabError("; ".join(leaks), advice="delete this run, and renew that secret")
+        search(run)
     except LabError as error:
         problems.append(str(error))
     if html:
