@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from blueprints.cvb import Link
@@ -12,7 +12,7 @@ from lab.cvb.camera import Replay, RoadsideCamera, replay
 from lab.cvb.scenario import Scenario
 from lab.cvb.timeline import Timeline
 from lab.cvb.truth import Judgement, Tolerance, due, judge
-from lab.cvb.vehicle import Drive, HostVehicle
+from lab.cvb.vehicle import Drive, HostVehicle, Warned, Warned
 from lab.tars.aio import AsyncTarsClient
 
 #: From the call to the scenario's start: until everybody is ready, seconds.
@@ -29,9 +29,13 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Played:
-    """What happened: cameras and vehicles by their names, and moments by the timeline."""
+    """What happened: cameras and vehicles by their names, and moments by the timeline.
+
+    A vehicle also hears what other applications warn it of; that is none of this one's.
+    """
 
     scenario: Scenario
+    application: str
     timeline: Timeline
     cameras: dict[str, Replay]
     vehicles: dict[str, Drive]
@@ -51,14 +55,26 @@ class Played:
         return max(one.punctuality.p99_s for one in self._everybody)
 
     @property
+    def _warned(self) -> Iterator[tuple[str, Warned]]:
+        for name, drive in self.vehicles.items():
+            for warned in drive.warned:
+                if warned.warning.application == self.application:
+                    yield name, warned
+
+    @property
     def _everybody(self) -> tuple[Replay | Drive, ...]:
         return (*self.cameras.values(), *self.vehicles.values())
 
     @property
+    def warned(self) -> list[Warned]:
+        """What the application warned of; others at the same edges warn its vehicles, too."""
+        heard = [warned for drive in self.vehicles.values() for warned in drive.warned]
+        return [one for one in heard if one.warning.application == self.application]
+
+    @property
     def latencies_ms(self) -> list[float]:
         """Of all warnings, from the frame's moment to the vehicle, in order of size."""
-        drives = self.vehicles.values()
-        return sorted(warned.latency_ms for drive in drives for warned in drive.warned)
+        return sorted(warned.latency_ms for _, warned in self._warned)
 
     def judged(
         self, *, neighbours: bool = True, sampling: float = 1.0, late_s: float | None = None
@@ -66,8 +82,7 @@ class Played:
         """What was due and heard; parameters as of `truth.due`, `truth.judge`, `Tolerance.of`."""
         tolerance = Tolerance.of(self.scenario, sampling=sampling)
         dues = due(self.scenario, tolerance, neighbours=neighbours)
-        drives = self.vehicles.values()
-        heard = [warned.heard(self.timeline) for drive in drives for warned in drive.warned]
+        heard = [warned.heard(name, self.timeline) for name, warned in self._warned]
         return judge(self.scenario, dues, heard, tolerance, late_s=late_s)
 
 
@@ -83,7 +98,8 @@ async def play(
 ) -> Played:
     """Play from begin to end, in real time. ``edges``: edge of the site → where it listens.
 
-    ``access`` is the way of vehicles and cameras to edges, none for the loopback's own;
+    Edges know vehicles as ``APPLICATION/NAME``, so that scenarios of several applications can be
+    played at once. ``access`` is the way of vehicles and cameras to edges, none for the loopback's own;
     ``first`` the sequence of each camera's first frame. Judges nothing, and raises for nothing
     that edges get wrong.
     """
@@ -100,15 +116,17 @@ async def play(
                     camera, client, tokens.publisher, application, timeline, first=first
                 )
 
+        async def drive(name: str) -> Drive:
+            called = f"{application}/{name}"
+            vehicle = HostVehicle(scenario, name, ways, tokens.vehicle, called=called)
+            return await vehicle.drive(timeline)
+
         cameras = {name: under_way.create_task(watch(name)) for name in scenario.cameras}
-        vehicles = {
-            name: under_way.create_task(
-                HostVehicle(scenario, name, ways, tokens.vehicle).drive(timeline)
-            )
-            for name in scenario.host_vehicles
-        }
+        vehicles = {name: under_way.create_task(drive(name)) for name in scenario.host_vehicles}
     return Played(
         scenario,
+        application,
+        application,
         timeline,
         {name: task.result() for name, task in cameras.items()},
         {name: task.result() for name, task in vehicles.items()},

@@ -35,7 +35,8 @@ class Timeline:
         left = (self.us(seconds) - now_us()) / 1e6
         if left > 0:
             come: asyncio.Future[None] = loop.create_future()
-            timer = loop.call_later(left, come.set_result, None)
+            # Whoever waits may be cancelled in the same turn in which the moment comes.
+            timer = loop.call_later(left, lambda: come.done() or come.set_result(None))
             try:
                 await come
             finally:

@@ -48,11 +48,11 @@ class Warned:
         """From the frame's moment to the vehicle."""
         return (self.received_us - self.warning.seen_us) / 1000
 
-    def heard(self, timeline: Timeline) -> Heard:
-        """The same, as the ground truth judges it."""
+    def heard(self, vehicle: str, timeline: Timeline) -> Heard:
+        """The same, as the ground truth judges it, by the vehicle's name in the scenario."""
         position = self.warning.position
         return Heard(
-            vehicle=self.warning.vehicle,
+            vehicle=vehicle,
             kind=self.warning.kind.name.lower(),  # type: ignore[arg-type]
             position=(position.x, position.y),
             seen_s=timeline.seconds(self.warning.seen_us),
@@ -100,7 +100,8 @@ class Drive:
 class HostVehicle:
     """One vehicle of a scenario that reports. ``edges``: edge of the site → where it listens.
 
-    Its first report comes within a period of the track's begin, for each vehicle at another time,
+    ``called``: its name for edges, if that is another than the scenario's; edges warn one of a
+    name only, the one that has reported last. Its first report comes within a period of the track's begin, for each vehicle at another time,
     always the same: vehicles are not in step with each other, nor with cameras.
     """
 
@@ -111,9 +112,10 @@ class HostVehicle:
         edges: Mapping[str, tuple[str, int]],
         token: str,
         *,
+        called: str | None = None,
         overlap_m: float = OVERLAP_M,
     ) -> None:
-        self.name = name
+        self.name = called or name
         self._mover = scenario.host_vehicles[name]
         self._end = min(self._mover.track[-1][0], scenario.duration_s)
         self._addresses = dict(edges)
@@ -122,7 +124,7 @@ class HostVehicle:
         self._overlap_m = overlap_m
         self._phase = random.Random(name).random()  # noqa: S311 - the same each time
         rate_hz = figures().frame.rate_hz
-        self._found = Drive(name, Punctuality(f"vehicle {name}"), 1 / rate_hz)
+        self._found = Drive(self.name, Punctuality(f"vehicle {name}"), 1 / rate_hz)
         self._clients: dict[str, AsyncTarsClient] = {}
         self._since: dict[str, float] = {}
 
@@ -139,8 +141,8 @@ class HostVehicle:
                     self._found.punctuality.record(await timeline.until(moment))
                     self._roam(motion, moment)
                     state = self._state(motion, timeline.us(moment))
-                    for edge in self._clients:
-                        under_way.create_task(self._report(edge, state))
+                    for edge, client in self._clients.items():
+                        under_way.create_task(self._report(edge, client, state))
             await timeline.until(end + LINGER_S)
         finally:
             for edge in list(self._clients):
@@ -169,10 +171,10 @@ class HostVehicle:
             velocity=Vector(motion.vx, motion.vy),
         )
 
-    async def _report(self, edge: str, state: VehicleState) -> None:
+    async def _report(self, edge: str, client: AsyncTarsClient, state: VehicleState) -> None:
         reported = Reported(edge, state.at_us)
         self._found.reports.append(reported)
-        proxy = AsyncProxy(self._clients[edge], EDGE_OBJECT)
+        proxy = AsyncProxy(client, EDGE_OBJECT)
         try:
             given = Report(self._token, state)
             reported.code = (await proxy.invoke(REPORT, given, timeout=ANSWER_S)).ret
