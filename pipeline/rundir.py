@@ -7,10 +7,11 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,18 @@ _TAKES_NOTHING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EI
 _UNFINISHED = ("run.json.*.tmp", ".*", "allure-results/*.tmp")
 
 
+#: When this process began, by both clocks.
+_BEGAN, _BEGAN_MONOTONIC = datetime.now(UTC), time.monotonic()
+
+
 def now() -> str:
-    """The time, UTC, to the millisecond, as it stands in run.json."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The time, UTC, to the millisecond, as it stands in run.json.
+
+    A clock that is set while this process runs does not move it: what is between two moments
+    is what was between them.
+    """
+    moment = _BEGAN + timedelta(seconds=time.monotonic() - _BEGAN_MONOTONIC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass
