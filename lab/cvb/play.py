@@ -99,9 +99,9 @@ async def play(
     """Play from begin to end, in real time. ``edges``: edge of the site → where it listens.
 
     Edges know vehicles as ``APPLICATION/NAME``, so that scenarios of several applications can be
-    played at once. ``access`` is the way of vehicles and cameras to edges, none for the loopback's own;
-    ``first`` the sequence of each camera's first frame. Judges nothing, and raises for nothing
-    that edges get wrong.
+    played at once. ``access`` is the way of vehicles and cameras to edges, none for the
+    loopback's own; ``first`` the sequence of each camera's first frame. Judges nothing, and
+    raises for nothing that edges get wrong.
     """
     async with (
         through(access, edges, seed=seed) as ways,

@@ -101,8 +101,9 @@ class HostVehicle:
     """One vehicle of a scenario that reports. ``edges``: edge of the site → where it listens.
 
     ``called``: its name for edges, if that is another than the scenario's; edges warn one of a
-    name only, the one that has reported last. Its first report comes within a period of the track's begin, for each vehicle at another time,
-    always the same: vehicles are not in step with each other, nor with cameras.
+    name only, the one that has reported last. Its first report comes within a period of the
+    track's begin, for each vehicle at another time, always the same: vehicles are not in step
+    with each other, nor with cameras.
     """
 
     def __init__(

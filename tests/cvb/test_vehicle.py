@@ -101,7 +101,7 @@ def soon() -> Scenario:
 def once(frame: Frame, edge: SmallEdge) -> list[contracts.Warning]:
     """A small edge's warning of the walker, once, by sleight of hand."""
     walkers = [n for n, one in enumerate(frame.detections) if one.kind == Kind.PEDESTRIAN]
-    return [edge.warning(frame, "car", walkers[0])] if frame.sequence == 4 else []
+    return [edge.warning(frame, "pedestrians/car", walkers[0])] if frame.sequence == 4 else []
 
 
 def played(warns: object, access: Link | None = None) -> Played:
@@ -143,18 +143,18 @@ def test_through_access_a_warning_takes_two_ways(name: str) -> None:
 
 def test_what_is_pushed_and_no_warning_is_strange() -> None:
     def strange(frame: Frame, edge: SmallEdge) -> list[contracts.Warning]:
-        peer = edge.peers.get("car")
+        peer = edge.peers.get("pedestrians/car")
         if peer is not None and frame.sequence == 10:
             peer.push("warning", b"\x00\x01")
             peer.push("news", b"")
-            edge.push("car", edge.warning(frame, "another", 0))
+            edge.push("pedestrians/car", edge.warning(frame, "another", 0))
         return []
 
     found = played(strange).vehicles["car"]
     garbage, news, other = found.strange
     assert garbage.startswith("edge-a pushed no warning: ")
     assert news == "edge-a pushed 'news'"
-    assert other == "edge-a warned car instead of another"
+    assert other == "edge-a warned pedestrians/car instead of another"
     assert found.warned == []
 
 
@@ -173,3 +173,17 @@ def test_edges_are_found_by_the_name_service() -> None:
 def test_an_unknown_profile_is_told_which_there_are() -> None:
     with pytest.raises(ConfigError, match="unknown access profile '6g'; did you mean"):
         figures().link("6g")
+
+
+def test_what_another_application_warns_of_is_none_of_this_one_s() -> None:
+    def twice(frame: Frame, edge: SmallEdge) -> list[contracts.Warning]:
+        warnings = once(frame, edge)
+        for warning in warnings:
+            members = {name: getattr(warning, name) for name in warning.__struct_fields__}
+            edge.push(warning.vehicle, contracts.Warning(**{**members, "application": "other"}))
+        return warnings
+
+    found = played(twice)
+    assert len(found.vehicles["car"].warned) == 2
+    assert len(found.latencies_ms) == 1
+    assert found.judged().repeated == []
