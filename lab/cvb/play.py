@@ -12,7 +12,7 @@ from lab.cvb.camera import Replay, RoadsideCamera, replay
 from lab.cvb.scenario import Scenario
 from lab.cvb.timeline import Timeline
 from lab.cvb.truth import Judgement, Tolerance, due, judge
-from lab.cvb.vehicle import Drive, HostVehicle, Warned, Warned
+from lab.cvb.vehicle import Drive, HostVehicle, Warned
 from lab.tars.aio import AsyncTarsClient
 
 #: From the call to the scenario's start: until everybody is ready, seconds.
@@ -64,12 +64,6 @@ class Played:
     @property
     def _everybody(self) -> tuple[Replay | Drive, ...]:
         return (*self.cameras.values(), *self.vehicles.values())
-
-    @property
-    def warned(self) -> list[Warned]:
-        """What the application warned of; others at the same edges warn its vehicles, too."""
-        heard = [warned for drive in self.vehicles.values() for warned in drive.warned]
-        return [one for one in heard if one.warning.application == self.application]
 
     @property
     def latencies_ms(self) -> list[float]:
@@ -125,7 +119,6 @@ async def play(
         vehicles = {name: under_way.create_task(drive(name)) for name in scenario.host_vehicles}
     return Played(
         scenario,
-        application,
         application,
         timeline,
         {name: task.result() for name, task in cameras.items()},
