@@ -34,11 +34,11 @@ class Timeline:
         loop = asyncio.get_running_loop()
         left = (self.us(seconds) - now_us()) / 1e6
         if left > 0:
-            come: asyncio.Future[None] = loop.create_future()
-            # Whoever waits may be cancelled in the same turn in which the moment comes.
-            timer = loop.call_later(left, lambda: come.done() or come.set_result(None))
+            # An event, since whoever waits may be cancelled in the turn in which the moment comes.
+            come = asyncio.Event()
+            timer = loop.call_later(left, come.set)
             try:
-                await come
+                await come.wait()
             finally:
                 timer.cancel()
         return max(0.0, (now_us() - self.us(seconds)) / 1e6)
