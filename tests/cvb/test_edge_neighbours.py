@@ -62,6 +62,32 @@ def test_what_is_sent_on_warns_the_neighbours_vehicles(
     assert warning.edge == "edge-b"
 
 
+@pytest.mark.parametrize(
+    ("x", "edge"), [(-10.0, "edge-a"), (5.0, "edge-b")], ids=["before-the-border", "beyond-it"]
+)
+def test_a_vehicle_that_reports_to_both_is_warned_by_the_edge_whose_area_it_is_in(
+    west: App, east: App, running: RunningSite, x: float, edge: str
+) -> None:
+    west.publish(detection(150.0, -50.0, track="first"))
+    wait_for("the relay", lambda: east.counters().received == 1, timeout=3)
+    wait_for("its answer", lambda: _is_taken(west, east), timeout=3)
+    with Listener(running, "edge-a", "car") as here, Listener(running, "edge-b", "car") as there:
+        for listener in (here, there):
+            listener.drive(x, 10.0, 10.0)
+        for _ in range(3):
+            west.publish(detection(35.0, 10.0, track="walker"))
+        told = here.warnings("app", within=0.4) + there.warnings("app", within=0.4)
+    assert [one.edge for one in told] == [edge]
+
+
+def _is_taken(west: App, east: App) -> bool:
+    """Another frame has come over, so the first one's answer has come back."""
+    before = east.counters().received
+    west.publish(detection(150.0, -50.0, track="first"))
+    wait_for("the next relay", lambda: east.counters().received > before, timeout=3)
+    return True
+
+
 def test_neighbours_are_asked_for_what_one_has_not_seen(west: App, east: App) -> None:
     west.publish(WEST)
     east.publish(EAST)

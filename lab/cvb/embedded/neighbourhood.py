@@ -47,6 +47,7 @@ class Neighbourhood:
         self.neighbours = settings.neighbours(here)
         self.data_centre = Link(finder, DATA_CENTRE_OBJECT)
         self._token = token
+        self._takes: set[tuple[str, str]] = set()
         self._links = {edge.name: Link(finder, EDGE_OBJECT, edge.host) for edge in self.neighbours}
 
     async def work_out(
@@ -90,9 +91,20 @@ class Neighbourhood:
             answer = await self._links[edge.name].invoke(RELAY, given, timeout=_ANSWERS_S)
         except TarsError as error:
             _log.warning("%s is not told of a frame: %s", edge.name, error)
-        else:
-            if answer.ret not in (Code.DONE, Code.UNKNOWN):
-                _log.warning("%s refuses a frame: %s", edge.name, answer.ret)
+            self._takes.discard((edge.name, frame.application))
+            return
+        if answer.ret == Code.DONE:
+            self._takes.add((edge.name, frame.application))
+        else:  # it may have no such application
+            self._takes.discard((edge.name, frame.application))
+
+    def area_of(self, place: Vector) -> EdgePlace | None:
+        """The neighbour in whose area a place is."""
+        return next((e for e in self.neighbours if e.area.holds(place.x, place.y)), None)
+
+    def takes(self, edge: EdgePlace, application: str) -> bool:
+        """Whether that edge took what it was last told of an application."""
+        return (edge.name, application) in self._takes
 
     async def seen(self, area: Rectangle, since_us: int) -> dict[EdgePlace, list[Detection]]:
         """What those neighbours answer that have ground in an area, each asked for its own."""

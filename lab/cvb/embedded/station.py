@@ -81,6 +81,7 @@ class Station:
             frame = Frame(frame.source, frame.sequence, frame.at_us, frame.application, kept)
         apart = faulty("cvb.merged-twice")
         objects = self._objects_of(frame.application).see(frame, sources_apart=apart)
+        seen = _Seen(frame, objects, relayed)
         self._forget(policy)
         if not relayed:
             self._relay(frame)
@@ -96,9 +97,9 @@ class Station:
             if faulty("cvb.uplink-wasted"):
                 self._start(self._waste(frame))
             if not faulty("cvb.local-not-worked"):
-                self._warn(frame, objects, self._work_out(frame), Target.LOCAL)
+                self._warn(seen, self._work_out(frame), Target.LOCAL)
         else:
-            self._start(self._offload(frame, objects, policy, counters))
+            self._start(self._offload(seen, policy, counters))
 
     @property
     def is_full(self) -> bool:
@@ -157,9 +158,9 @@ class Station:
         hazards = rule.hazards(frame.detections, frame.at_us, self._around_vehicles(frame))
         return [_Due(one.detection, one.vehicle, one.collision_ms, now_us()) for one in hazards]
 
-    async def _offload(
-        self, frame: Frame, objects: Sequence[Object], policy: Policy, counters: Counters
-    ) -> None:
+    async def _offload(self, seen: _Seen, policy: Policy, counters: Counters) -> None:
+        frame = seen.frame
+
         async def ask(target: Target, seconds: float) -> list[_Due]:
             if target is Target.LOCAL:
                 return self._work_out(frame)
@@ -173,21 +174,22 @@ class Station:
         answer = await offload(policy, ask, counters, deadline=deadline)
         if answer is not None:
             target, dues = answer
-            self._warn(frame, objects, dues, target)
+            self._warn(seen, dues, target)
 
     async def _waste(self, frame: Frame) -> None:
         with suppress(TarsError):
             await self._around.work_out(Target.DATA_CENTRE, frame, (), _WASTED_S)
 
-    def _warn(
-        self, frame: Frame, objects: Sequence[Object], dues: Iterable[_Due], worked_out: Target
-    ) -> None:
+    def _warn(self, seen: _Seen, dues: Iterable[_Due], worked_out: Target) -> None:
         """Tell vehicles of the episodes that have begun."""
+        frame = seen.frame
         for due in dues:
-            one = objects[due.detection]
+            one = seen.objects[due.detection]
             if not one.begins(due.vehicle, frame.at_us, self._settings.episode_end_us):
                 continue
             detection = frame.detections[due.detection]
+            if self._is_anothers(due.vehicle, detection, seen):
+                continue
             self._push(
                 contracts.Warning(
                     frame.application,
@@ -201,6 +203,19 @@ class Station:
                     self._around.here.name,
                 )
             )
+
+    def _is_anothers(self, vehicle: str, detection: Detection, seen: _Seen) -> bool:
+        """Whether another edge, which knows as much, warns a vehicle that reports to both.
+
+        Two edges know of what one has sent on to the other. A vehicle within the area of one of
+        them is left to that one.
+        """
+        place = self.vehicles.where(vehicle)
+        its = place and self._around.area_of(place)
+        if its is None or seen.relayed:
+            return its is not None
+        there = self._around.area_of(detection.position)
+        return there is its and self._around.takes(its, seen.frame.application)
 
     def _push(self, warning: contracts.Warning) -> None:
         self._warned[warning.application] += 1
@@ -224,6 +239,14 @@ def _changed(policy: Policy, **members: object) -> Policy:
     """A policy with other members: what faults make of it."""
     values = {name: getattr(policy, name) for name in Policy.__struct_fields__}
     return Policy(**{**values, **members})
+
+
+class _Seen(NamedTuple):
+    """A frame, the object of each of its detections, and whether another edge sent it on."""
+
+    frame: Frame
+    objects: Sequence[Object]
+    relayed: bool
 
 
 class _Due(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.cvb import contracts
-from lab.cvb.contracts import WARNING, Code, VehicleState, WarningPushed
+from lab.cvb.contracts import WARNING, Code, Vector, VehicleState, WarningPushed
 from lab.tars.body import encode_body
 from lab.tars.serving import Peer
 
@@ -42,6 +42,11 @@ class Vehicles:
 
     def knows(self, vehicle: str) -> bool:
         return vehicle in self._of
+
+    def where(self, vehicle: str) -> Vector | None:
+        """The position that it reported last."""
+        known = self._of.get(vehicle)
+        return known.state.position if known else None
 
     def around(self, at_us: int, within_us: int) -> list[VehicleState]:
         """Where those are that have reported within ``within_us`` of a moment."""
