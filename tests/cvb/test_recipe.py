@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.cvb.contracts import Code, Detection, Kind, Vector
+from blueprints.errors import ConfigError
+from fixtures.labs import template
+from lab.cvb.contracts import APPLICATION, Code, Detection, Kind, Policy, Vector
 from lab.cvb.probe import probe
 from lab.cvb.recipe import recipe, settings
 from lab.cvb.site import Site
@@ -13,6 +15,8 @@ from lab.errors import SystemDown
 from lab.faults import clear, inject
 from lab.recipe import execute
 from lab.session import Lab
+from lab.tars.probe import tars_web
+from lab.wait import wait_for
 
 
 def test_a_second_deployment_finds_its_work_done(lab: Lab) -> None:
@@ -40,6 +44,37 @@ def test_a_pedestrian_is_warned_of(site: Site) -> None:
 def test_no_token_is_in_what_the_application_is_told(lab: Lab) -> None:
     told = str(settings(lab))
     assert not any(str(lab.secret("cvb", role)) in told for role in settings(lab)["digests"])
+
+
+def test_an_edge_that_dies_is_started_again_with_its_policies(lab: Lab, site: Site) -> None:
+    app = App(site, "edge-b", "survivor")
+    kept = app.set_policy(sampling=0.5)
+    with tars_web(lab) as web:
+        here = str(lab.inventory.hosts["edge-b"].address)
+        [server] = [one for one in web.servers(APPLICATION) if one.node_name == here]
+    lab.host("edge-b").check(["kill", "-KILL", str(server.process_id)])
+
+    def told() -> Policy:
+        return site.edge("edge-b").get_policy("survivor").policy
+
+    assert wait_for("the edge's policy", told, timeout=20) == kept
+
+
+def test_a_removal_leaves_nothing_of_it(lab: Lab) -> None:
+    execute(recipe(lab).removal(lab), lab)
+    with tars_web(lab) as web:
+        assert not [one for one in web.applications() if one.f_name == APPLICATION]
+    assert not lab.host("edge-a").run(["test", "-e", "cvb"]).ok
+    with pytest.raises(SystemDown):
+        probe(lab)
+    execute(recipe(lab).steps(lab), lab)
+    assert probe(lab)
+
+
+def test_a_lab_with_one_edge_is_too_small() -> None:
+    small = template(master=["tars-master"], edge=["tars-agent"], core=["dc"])
+    with Lab(small) as lab, pytest.raises(ConfigError, match="the site needs 2"):
+        recipe(lab).steps(lab)
 
 
 def test_a_silent_edge_is_down(lab: Lab) -> None:
