@@ -26,6 +26,8 @@ from lab.cvb.spans import NEVER, Spans, common, union, widened, without
 
 #: Moments travel as whole microseconds: as much may lie between two that mean the same.
 _MOMENT_S = 1e-3
+#: Slower than this, nothing moves.
+_STANDING_MPS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,9 @@ def _must(host: Mover, mover: Mover, tolerance: Tolerance, hazard: Hazard) -> Sp
     for leg, known in _together(host.legs, mover.legs):
         x, y, vx, vy = leg.motion
         speed = math.hypot(vx, vy)
-        if speed == 0 or abs(x * vy - y * vx) / speed >= radius:
+        if speed <= max(tolerance.error_mps, _STANDING_MPS):
+            continue  # for all that is known they stand still to each other
+        if abs(x * vy - y * vx) / speed >= radius:
             continue
         closest = leg.begin - (x * vx + y * vy) / speed**2
         off = tolerance.moment_s(speed, horizon, hazard.radius_m)
