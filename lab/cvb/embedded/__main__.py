@@ -66,7 +66,7 @@ def main() -> None:
     try:
         configuration = read_configuration(given.config.read_text())
         settings = told.read(given.settings.read_text())
-    except (OSError, TarsError, KeyError, TypeError, ValueError) as error:
+    except (OSError, TarsError, ValueError) as error:
         parser.error(f"--config={given.config} --settings={given.settings}: {error!r}")
     asyncio.run(serve(given.part, configuration, settings, Path(os.environ.get("HOME", "."))))
 

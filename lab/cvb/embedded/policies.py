@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from lab.cvb.contracts import Code, Detection, Policy, Target
 
@@ -54,13 +55,22 @@ class Policies:
 
     @classmethod
     def from_json(cls, text: str) -> Policies:
-        """Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
+        """Raises `ValueError` for what is none."""
         policies = cls()
-        for given in json.loads(text):
-            given["target"] = Target(given["target"])
-            given["fallback"] = [Target(one) for one in given["fallback"]]
-            policies._of[given["application"]] = Policy(**given)
+        try:
+            kept = [_policy(given) for given in json.loads(text)]
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
+            raise ValueError(f"these are no policies: {error!r}") from None
+        policies._of = {policy.application: policy for policy in kept}
         return policies
+
+
+def _policy(given: dict[str, Any]) -> Policy:
+    values = {**given, "target": Target(given["target"])}
+    policy = Policy(**{**values, "fallback": [Target(one) for one in given["fallback"]]})
+    if not _is_well_formed(policy):
+        raise ValueError(f"a policy of {policy.application!r} is out of range")
+    return policy
 
 
 def _is_well_formed(policy: Policy) -> bool:

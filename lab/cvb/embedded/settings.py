@@ -79,8 +79,14 @@ class Settings:
 
 
 def read(text: str) -> Settings:
-    """Read a settings file; raises `KeyError`, `TypeError` or `ValueError` for what is none."""
-    given: dict[str, Any] = json.loads(text)
+    """Read a settings file; raises `ValueError` for what is none."""
+    try:
+        return _settings(json.loads(text))
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
+        raise ValueError(f"these are no settings of an edge or a data centre: {error!r}") from None
+
+
+def _settings(given: dict[str, Any]) -> Settings:
     hazard, frame, batch = given["hazard"], given["frame"], given["batch"]
     return Settings(
         edges=tuple(
