@@ -297,3 +297,56 @@ def test_behind_the_truck_nobody_is_due() -> None:
     shown = hidden.model_copy(update={"obstacles": {}})
     assert due(hidden) == ()
     assert any(one.due for one in due(shown))
+
+
+def test_another_one_after_a_pause_that_ends_an_episode_is_not_repeated() -> None:
+    scenario, _, heard = published()
+    one = Due("car", "walker", 5.0, 14.0, sure=((5.0, 6.2), (10.0, 13.0)), by_s=5.1)
+
+    def at(moment: float) -> Heard:
+        walker = scenario.movers["walker"].at(moment)
+        assert walker is not None
+        return replace(heard, seen_s=moment, received_s=moment, position=walker[:2])
+
+    assert judge(scenario, [one], [at(5.05), at(10.5)]).flawless
+    found = judge(scenario, [one], [at(5.05), at(10.5), at(11.5)])
+    assert found.repeated == [(one, at(11.5))]
+    assert judge(scenario, [one], [at(5.05), at(6.1)]).repeated == [(one, at(6.1))]
+
+
+@pytest.mark.parametrize(("lasts", "is_due"), [(0.08, False), (0.15, True)])
+def test_what_no_frame_need_show_is_not_due(lasts: float, is_due: bool) -> None:
+    """The walker is there for less than a frame's period, or for more."""
+    scenario = scenarios.scenario("hidden-pedestrian")
+    track = ((6.5, -54.5, -6.5), (6.5 + lasts, -54.5, -6.5 + 1.4 * lasts))
+    walker = Mover(kind="pedestrian", track=track)
+    movers = {**scenario.movers, "walker": walker}
+    [found] = due(scenario.model_copy(update={"movers": movers}))
+    assert found.due == is_due
+
+
+@given(places, st.floats(0.5, 20), st.floats(0, 6.3), st.floats(0, 6.3), st.floats(0, 6.3))
+def test_a_moment_is_off_by_no_more_than_said(
+    place: tuple[float, float], speed: float, a: float, b: float, course: float
+) -> None:
+    """Of a closest approach within horizon and radius, with the errors in any direction."""
+    tolerance = Tolerance(period_s=0.1, stale_s=0.2, error_m=0.1, error_mps=0.05)
+    (px, py), (wx, wy) = place, (speed * math.cos(course), speed * math.sin(course))
+    closest = -(px * wx + py * wy) / speed**2
+    miss = abs(px * wy - py * wx) / speed
+    horizon = HAZARD.horizon_ms / 1000
+    if not (0 <= closest <= horizon and miss <= HAZARD.radius_m):
+        return
+    qx, qy = px + 0.1 * math.cos(a), py + 0.1 * math.sin(a)
+    vx, vy = wx + 0.05 * math.cos(b), wy + 0.05 * math.sin(b)
+    found = -(qx * vx + qy * vy) / (vx * vx + vy * vy)
+    assert abs(found - closest) <= tolerance.moment_s(speed, horizon, HAZARD.radius_m)
+
+
+def test_it_holds_for_sure_once_no_error_can_put_it_beyond_the_horizon() -> None:
+    """The car is five seconds from the walker's way at 8 s, at some 10.1 m/s to each other."""
+    scenario = scenarios.scenario("again")
+    first = due(scenario)[0]
+    off = Tolerance.of(scenario).moment_s(math.hypot(10, 1.4), 5, HAZARD.radius_m)
+    assert first.sure[0][0] == pytest.approx(8 + off, abs=0.01)
+    assert off > 0.05
