@@ -23,6 +23,29 @@ class Model(BaseModel):
 M = TypeVar("M", bound=Model)
 Path_ = tuple[str | int, ...]
 
+#: Values of a file at most, and how deep they may stand in each other; people write these.
+MOST_VALUES = 50_000
+LEVELS = 64
+
+
+class BoundedLoader(yaml.SafeLoader):
+    """YAML that is nested no deeper than `LEVELS`: PyYAML is slow about more, then recursive."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > LEVELS:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            says = f"nested deeper than {LEVELS} levels"
+            raise yaml.composer.ComposerError(None, None, says, mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
 
 class Document:
     """A parsed YAML file that knows where each of its values stands."""
@@ -30,20 +53,29 @@ class Document:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            text = file.read_text()
+            text = file.read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{file}: byte {error.start + 1} is not UTF-8") from None
         self._marks: dict[Path_, tuple[int, int]] = {}
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=BoundedLoader)
             self.data: Any = self._read(node, ()) if node is not None else {}
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
             raise ConfigError(f"{file}{where}: not valid YAML: {error.problem}") from None
+        except yaml.YAMLError as error:  # a character that YAML does not allow
+            says = " ".join(str(error).split())
+            raise ConfigError(f"{file}: not valid YAML: {says}") from None
+        except RecursionError:
+            raise ConfigError(f"{file}: an alias within what it names") from None
 
     def _read(self, node: yaml.Node, path: Path_) -> Any:
         self._marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if len(self._marks) > MOST_VALUES:  # an alias counts as what it stands for
+            raise ConfigError(f"{self.file}: more than {MOST_VALUES} values")
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Any] = {}
             for key_node, value_node in node.value:
@@ -66,6 +98,10 @@ class Document:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_object(node)
+        except (ValueError, OverflowError, LookupError, AttributeError, TypeError):
+            # So yaml says that a tag cannot have such a value: `!!int ""`, `2026-13-01`.
+            kind = node.tag.rpartition(":")[2]
+            raise self.error(*path, says=f"what stands here is no {kind}") from None
         finally:
             loader.dispose()
 

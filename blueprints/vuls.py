@@ -61,7 +61,7 @@ def _from_json(report: Any) -> tuple[str, dict[str, float | None]]:
         if report.get("errors"):
             raise Unacceptable(f"Vuls could not scan the host: {report['errors']!r:.200}")
         scores = {str(cve): _score(details) for cve, details in found.items()}
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise Unacceptable("no report of Vuls: family, release or scannedCves is missing") from None
     return _system(family, release), scores
 

@@ -66,9 +66,19 @@ class Statement:
                 yield (self, *path)
 
     def commands(self) -> list[list[str]]:
-        """The words of every ``sh`` step here and below that has a text in single quotes."""
+        """The words of every ``sh`` step here and below that has a text in single quotes.
+
+        Raises `JenkinsfileError` for one that no shell would take.
+        """
         below = (path[-1] for path in self.walk())
-        return [shlex.split(s.quoted) for s in below if s.name == "sh" and s.quoted is not None]
+        return [_words(s) for s in below if s.name == "sh" and s.quoted is not None]
+
+
+def _words(step: Statement) -> list[str]:
+    try:
+        return shlex.split(step.quoted or "")
+    except ValueError as error:
+        raise JenkinsfileError(f"line {step.line}: no shell takes this: {error}") from None
 
 
 def parse(text: str) -> Statement:

@@ -45,10 +45,12 @@ def read(place: Path) -> LoadResult:
         data = json.loads(place.read_bytes())
     except FileNotFoundError:
         raise LoadBroken("the load generator left no result") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LoadBroken(f"the load generator left a damaged result: {error}") from None
+    if not isinstance(data, dict):
+        raise LoadBroken(f"the load generator left no result, but a {type(data).__name__}")
     if BROKEN in data:
-        raise LoadBroken(data[BROKEN])
+        raise LoadBroken(str(data[BROKEN]))
     try:
         return LoadResult.from_json(data)
     except ValueError as error:

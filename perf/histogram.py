@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -196,11 +197,12 @@ class Histogram:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Histogram:
         """Read what `to_json` gave; raises ValueError for anything else."""
-        if data.get("format") != _FORMAT:
-            raise ValueError(f"no histogram: format {data.get('format')!r}, not {_FORMAT!r}")
+        told = data.get("format") if isinstance(data, Mapping) else type(data).__name__
+        if told != _FORMAT:
+            raise ValueError(f"no histogram: format {told!r}, not {_FORMAT!r}")
         made = cls()
         try:
-            for number, count in data["buckets"]:
+            for number, count in (map(index, pair) for pair in data["buckets"]):
                 if not 0 <= number <= _BUCKETS + 1 or count <= 0:
                     raise ValueError(f"bucket {number} with count {count}")
                 made._counts[number] += count
@@ -208,7 +210,7 @@ class Histogram:
             if made._count:
                 made._sum = float(data["sum"])
                 made._min, made._max = float(data["min"]), float(data["max"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"a damaged histogram: {error!r}") from error
         if int(made._counts.sum()) != made._count:
             raise ValueError("a damaged histogram: its buckets do not add up to its count")

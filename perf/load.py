@@ -252,7 +252,7 @@ class LoadResult:
                 },
                 doubts=tuple(str(doubt) for doubt in data.get("doubts", ())),
             )
-        except (KeyError, TypeError, ValidationError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, ValidationError) as error:
             raise ValueError(f"no load result: {error}") from error
 
 

@@ -109,6 +109,6 @@ class MediaFigures:
                 default = getattr(found, spec.name)
                 read = Histogram.from_json if isinstance(default, Histogram) else type(default)
                 setattr(found, spec.name, read(value))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"no media figures: {error!r}") from error
         return found

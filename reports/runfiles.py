@@ -10,12 +10,12 @@ import errno
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from blueprints.archives import DAMAGED, METHODS
 from blueprints.errors import ConfigError
 from reports.text import one_line
 
@@ -120,7 +120,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         if path.stat().st_size > ARCHIVE_BYTES:
             raise ConfigError(f"{path} is longer than {ARCHIVE_BYTES >> 20} MiB")
         opened = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (OSError, *DAMAGED) as error:
         says = one_line(str(error))
         raise ConfigError(f"{path} is neither a run directory nor a zip of one: {says}") from None
     with opened:
@@ -162,10 +162,12 @@ class _Archive:
 
     def _read(self, member: zipfile.ZipInfo) -> bytes:
         allowed = min(FILE_BYTES, self._left, max(member.compress_size * RATIO, 4096))
+        if member.compress_type not in METHODS:
+            raise OSError(errno.EINVAL, "it is packed neither by deflate nor not at all")
         try:
             with self._archive.open(member) as stream:
                 content = stream.read(allowed + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        except DAMAGED as error:
             raise OSError(errno.EIO, f"the archive is damaged: {one_line(str(error))}") from None
         if len(content) > allowed:
             raise OSError(errno.EFBIG, "it unpacks to too much")

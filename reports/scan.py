@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from blueprints.archives import DAMAGED, METHODS
+
 FoundIn = Callable[[bytes], bool]
 
 #: Bytes that are looked at in one piece.
@@ -174,11 +176,13 @@ def _gunzipped(stream: IO[bytes]) -> Iterator[bytes]:
 def _zip_members(stream: IO[bytes]) -> Iterator[Iterator[bytes]]:
     try:
         archive = zipfile.ZipFile(stream)
-    except zipfile.BadZipFile:
+    except DAMAGED:
         raise _Unsearchable("it is a damaged zip file") from None
     for member in archive.infolist():
         if member.flag_bits & 1:
             raise _Unsearchable("it is an encrypted zip file")
+        if member.compress_type not in METHODS:
+            raise _Unsearchable("it is a zip file packed in an unusual way")
         yield _unzipped(archive, member)
 
 
@@ -187,5 +191,5 @@ def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[byt
         with archive.open(member) as stream:
             while chunk := stream.read(_CHUNK):
                 yield chunk
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except DAMAGED:
         raise _Unsearchable("it is a damaged zip file") from None

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+from blueprints.archives import DAMAGED
 from blueprints.documents import parse_xml
 from blueprints.errors import ConfigError, Unacceptable
 from blueprints.evidence import Measurement, Verdict
@@ -37,7 +38,7 @@ def is_bundle(path: Path) -> bool:
             return False
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+    except (OSError, *DAMAGED):
         return False
     return any(n.startswith("results/") and n.endswith("/output.xml") for n in names)
 

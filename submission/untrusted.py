@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from blueprints.archives import DAMAGED, METHODS
 from blueprints.errors import Unacceptable
 
 #: Bytes of a document (a scanner's log, an output.xml) at most.
@@ -66,9 +66,13 @@ def parse_yaml(data: bytes) -> Any:
         return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  derives from SafeLoader
     except UnicodeDecodeError:
         raise Unacceptable("YAML that is not UTF-8") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, *_UNFIT) as error:
         says = " ".join(str(error).split())
         raise Unacceptable(f"not valid YAML: {says}") from None
+
+
+#: What yaml raises for a value that its tag cannot hold: ``!!int ""``, ``!!bool maybe``.
+_UNFIT = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -133,7 +137,7 @@ def read_zip(path: Path) -> dict[str, bytes]:
                 left -= len(files[name])
     except OSError as error:
         raise Unacceptable(f"{path.name} cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise Unacceptable(f"{path.name} is no sound zip file: {error}") from None
     _no_file_is_a_directory(files)
     return files
@@ -145,6 +149,8 @@ def _acceptable(member: zipfile.ZipInfo) -> str:
         raise Unacceptable(f"{member.filename[:80]!r} is no plain file")
     if member.flag_bits & 1:
         raise Unacceptable(f"{member.filename[:80]!r} is encrypted")
+    if member.compress_type not in METHODS:
+        raise Unacceptable(f"{member.filename[:80]!r} is packed neither by deflate nor not at all")
     return safe_name(member.filename)
 
 

@@ -40,7 +40,7 @@ class ErrorBody:
                 path=str(found["path"]),
                 by_controller=isinstance(stamp, int),
             )
-        except (ValueError, TypeError, KeyError, OverflowError):
+        except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
             return None
 
 

@@ -123,7 +123,7 @@ class ClassroomApi(Closing):
         answer = self._call("GET", f"/cdr/{quote(name, safe='')}")
         try:
             return tuple(json.loads(line) for line in answer.text.splitlines() if line.strip())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._stranger(f"GET /cdr/{name}: a line is not JSON", None) from error
 
     # -- sessions -----------------------------------------------------------------------
@@ -316,7 +316,7 @@ class ClassroomApi(Closing):
     def _json(self, answer: httpx.Response) -> object:
         try:
             return answer.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             page = without_tokens(answer.text[:_EVIDENCE_CHARACTERS])
             raise self._stranger(f"{_where(answer)}: the body is not JSON", page) from error
 
@@ -356,7 +356,7 @@ def _message(answer: httpx.Response) -> str:
     """The server's words in an error body, which may be empty, JSON or an HTML page."""
     try:
         found = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.text[:120]
     message = found.get("message") if isinstance(found, dict) else None
     return message if isinstance(message, str) else answer.reason_phrase

@@ -13,6 +13,9 @@ from lab.secrets import MASK
 _SECRET_PARTS = re.compile(r"\btok_\w+|(?<=turnCredential=)[^&\s\"']+")
 
 
+_EXPECTED = "wss://HOST?sessionId=ID&token=TOKEN&role=ROLE&version=V"
+
+
 class Role(StrEnum):
     """What a token lets its owner do; each may do what the one before may."""
 
@@ -55,13 +58,16 @@ class Token:
     @classmethod
     def from_url(cls, url: str, *, data: str = "") -> Token:
         """Read ``wss://HOST?sessionId=…&token=…&role=…``; raises `Malformed`, without the URL."""
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
+        try:
+            parts = urlsplit(url)
+            query = parse_qs(parts.query)
+        except ValueError:  # its own words may quote the URL
+            raise Malformed("a token is no URL", expected=_EXPECTED) from None
         missing = [key for key in ("sessionId", "token", "role") if key not in query]
         if parts.scheme != "wss" or missing or query["role"][0] not in Role.__members__:
             raise Malformed(
                 "a token is not as OpenVidu makes it",
                 found=f"scheme {parts.scheme!r}, without {', '.join(missing) or 'a known role'}",
-                expected="wss://HOST?sessionId=ID&token=TOKEN&role=ROLE&version=V",
+                expected=_EXPECTED,
             )
         return cls(url, query["sessionId"][0], Role(query["role"][0]), data)

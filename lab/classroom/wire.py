@@ -93,7 +93,10 @@ def _plain(kind: type[Any], value: Any, where: str) -> Any:
         except ValueError:
             raise _mistyped(where, "value", f"one of {', '.join(kind)}", value) from None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)  # JSON has one kind of number
+        try:
+            return float(value)  # JSON has one kind of number
+        except OverflowError:
+            raise _mistyped(where, "value", "a number that a double holds", value) from None
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise _mistyped(where, "value", kind.__name__, value)
     return value

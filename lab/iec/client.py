@@ -70,7 +70,7 @@ def _status(body: bytes) -> tuple[str, str]:
     try:
         found = json.loads(body)
         return str(found.get("reason", "")), str(found.get("message", ""))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         lines = body.decode(errors="replace").splitlines()
         return "", lines[0][:200] if lines else ""
 
@@ -109,7 +109,7 @@ class Cluster(Closing):
         """As `get`, parsed; raises `LabError` for what is no JSON."""
         try:
             return json.loads(self.get(path, **query))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LabError(
                 f"the API server's {path} is not as expected", found=str(error), expected="JSON"
             ) from None

@@ -148,7 +148,7 @@ def _exit_status(path: str, body: bytes) -> int:
             for cause in status["details"]["causes"]:
                 if cause["reason"] == "ExitCode":
                     return int(cause["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise LabError(
             f"exec at {path} ended with what is no Status",
             evidence=body.decode(errors="replace"),

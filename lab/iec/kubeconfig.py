@@ -6,7 +6,6 @@ The file's form: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import ssl
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from blueprints.config import BoundedLoader
 from lab.errors import LabError
 from lab.secrets import redactor
 
@@ -87,6 +87,10 @@ def _present(context: ssl.SSLContext, certificate: str, key: str) -> None:
         os.close(descriptor)
 
 
+#: What YAML raises for a text that is none, and taking apart one that is no kubeconfig.
+_UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
+
+
 def read(text: str, *, beside: Path | None = None) -> Access:
     """The access that a kubeconfig's current context gives.
 
@@ -94,7 +98,7 @@ def read(text: str, *, beside: Path | None = None) -> Access:
     what is missing, never a value. Its keys and tokens are redacted from now on.
     """
     try:
-        config = yaml.safe_load(text)
+        config = yaml.load(text, Loader=BoundedLoader)  # noqa: S506  derives from SafeLoader
         named = {
             kind: {entry["name"]: entry[one] for entry in config.get(kind) or ()}
             for kind, one in (("clusters", "cluster"), ("users", "user"), ("contexts", "context"))
@@ -102,7 +106,10 @@ def read(text: str, *, beside: Path | None = None) -> Access:
         context = named["contexts"][config["current-context"]]
         cluster, user = named["clusters"][context["cluster"]], named["users"][context["user"]]
         server = cluster["server"].rstrip("/")
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        token = user.get("token")
+        if not isinstance(token, str | None):
+            raise TypeError
+    except (yaml.YAMLError, *_UNREADABLE) as error:
         missing = error.args[0] if isinstance(error, KeyError) else "no kubeconfig"
         raise LabError(
             "the kubeconfig cannot be read",
@@ -125,7 +132,7 @@ def read(text: str, *, beside: Path | None = None) -> Access:
             advice=_ADVICE,
         )
     key = _data(user, "client-key", beside)
-    token = user.get("token") or _data(user, "tokenFile", beside)
+    token = token or _data(user, "tokenFile", beside)
     for secret in filter(None, (key, token, user.get("client-key-data"))):
         redactor.add(secret.strip())
     return Access(
@@ -145,7 +152,7 @@ def _data(entry: Mapping[str, Any], name: str, beside: Path | None) -> str | Non
             return base64.b64decode(entry[f"{name}-data"], validate=True).decode()
         if name in entry:
             return Path(beside or "", entry[name]).read_text()
-    except (binascii.Error, TypeError, UnicodeDecodeError, OSError) as error:
+    except (TypeError, ValueError, OSError) as error:  # base64's and UTF-8's are ValueErrors
         raise LabError(
             f"the kubeconfig's {name} cannot be read",
             found=getattr(error, "strerror", None) or "no base64 of text",

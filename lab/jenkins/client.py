@@ -95,7 +95,7 @@ class Client:
         response = self.get(f"{path}api/json", **query)
         try:
             return response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise JenkinsError(
                 f"{response.url} is no JSON",
                 found=response.headers.get("Content-Type", "no type"),

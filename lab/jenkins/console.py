@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 #: ConsoleNote's preamble and postamble; between them base64 (Jenkins writes them in one line).
-_NOTE = re.compile(rb"\x1b\[8mha:.*?\x1b\[0m")
+_NOTE = re.compile(rb"\x1b\[8mha:[^\x1b\n]*\x1b\[0m")
 #: A line that does not end is given out all the same from this length on.
 LONGEST_LINE = 1024 * 1024
 

@@ -59,6 +59,12 @@ class Configuration:
     adapters: tuple[AdapterConfiguration, ...]
 
 
+#: What taking apart a file that is none raises: a key for a domain, a number beyond all bounds.
+_UNUSABLE = (
+    BrokenProfile, InvalidEndpoint, KeyError, TypeError, ValueError, AttributeError, OverflowError,
+)  # fmt: skip
+
+
 def read_configuration(text: str) -> Configuration:
     """Read a node's file; raises `BrokenConfiguration`."""
     try:
@@ -78,7 +84,7 @@ def read_configuration(text: str) -> Configuration:
                 _adapter(name, value) for name, value in server.items() if isinstance(value, dict)
             ),
         )
-    except (BrokenProfile, InvalidEndpoint, KeyError, TypeError, ValueError) as error:
+    except _UNUSABLE as error:
         raise BrokenConfiguration(
             "this is no Tars server's configuration",
             found=f"{type(error).__name__}: {error}",

@@ -120,7 +120,10 @@ def _single(annotation: Any, plain: Any, strict: bool) -> Any:
         return _enum(annotation, plain)
     if annotation is float:
         named = plain in ("NaN", "Infinity", "-Infinity")
-        return float(plain if named else _checked((int, float), plain, "a number"))
+        try:
+            return float(plain if named else _checked((int, float), plain, "a number"))
+        except OverflowError:
+            raise ValueError("expected a number that a double holds, found a larger one") from None
     return _checked(annotation, plain)
 
 

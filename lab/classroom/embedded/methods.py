@@ -336,7 +336,7 @@ async def send_message(call: Call) -> None:
         to = message.get("to", [])
         if not isinstance(to, list):
             raise TypeError
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise Thrown(
             Code.SIGNAL_FORMAT,
             f"Provided signal object '{text}' has not a valid JSON format",

@@ -221,7 +221,7 @@ def _kurento_options(value: Any) -> dict[str, Any] | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(400, _NOT_AN_OBJECT) from None
     if not isinstance(value, dict):
         raise Refused(400, _NOT_AN_OBJECT)
@@ -240,5 +240,5 @@ def _kurento_options(value: Any) -> dict[str, Any] | None:
 def _bandwidth(value: Any) -> int:
     try:
         return int(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Refused(400, _KURENTO_TYPE_ERROR) from None

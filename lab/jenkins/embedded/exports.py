@@ -6,6 +6,7 @@ its summary; with ``tree`` exactly what is named, ``*`` is everything, ``{from,t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,11 @@ from typing import Any
 Value = Any
 #: name → (what is shown of it, the range of a list); None stands for ``*``
 Tree = dict[str, "tuple[Tree, tuple[int, int] | None]"]
+
+
+#: How deep brackets may stand within each other.
+_DEEPEST = 64
+_END = re.compile(r"[],[{}]")
 
 
 class BadTree(ValueError):
@@ -87,21 +93,24 @@ def _walk(value: Value, show: Callable[[Exported], dict[str, Any]]) -> Any:
 
 def parse_tree(text: str) -> Tree:
     """``jobs[name,lastBuild[number]]{0,5},mode`` as a nested mapping."""
-    tree, rest = _read_names(text)
+    tree, rest = _read_names(text, _DEEPEST)
     if rest:
         raise BadTree(f"unexpected {rest[:1]!r}")
     return tree
 
 
-def _read_names(text: str) -> tuple[Tree, str]:
+def _read_names(text: str, levels: int) -> tuple[Tree, str]:
+    if levels == 0:
+        raise BadTree(f"more than {_DEEPEST} brackets within each other")
     tree: Tree = {}
     while True:
-        end = next((i for i, c in enumerate(text) if c in ",[]{}"), len(text))
+        found = _END.search(text)
+        end = found.start() if found else len(text)
         name, text = text[:end].strip(), text[end:]
         inner: Tree = {}
         span = None
         if text.startswith("["):
-            inner, text = _read_names(text[1:])
+            inner, text = _read_names(text[1:], levels - 1)
             if not text.startswith("]"):
                 raise BadTree("a bracket is not closed")
             text = text[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def _case(case: Element, suite: str) -> dict[str, Any]:
     return {
         "className": case.get("classname", suite),
         "name": case.get("name", ""),
-        "duration": float(case.get("time") or 0),
+        "duration": _seconds(case.get("time")),
         "status": status,
         "errorDetails": None if failure is None else failure.get("message"),
         "errorStackTrace": None if failure is None else failure.text,
@@ -59,3 +60,12 @@ def _case(case: Element, suite: str) -> dict[str, Any]:
         "stdout": case.findtext("system-out"),
         "stderr": case.findtext("system-err"),
     }
+
+
+def _seconds(time: str | None) -> float:
+    """A case's time; 0 for what is no number, as Jenkins takes it."""
+    try:
+        seconds = float(time or 0)
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) else 0.0

@@ -349,3 +349,15 @@ def read(call: str, kind: type[M], data: Mapping[str, Any]) -> M:
         return kind(**{one.name: data[one.name] for one in fields(kind)})  # type: ignore[arg-type]
     except (KeyError, TypeError) as error:
         raise WebRefused(call, 200, 200, f"no {kind.__name__} in the answer: {error}") from None
+
+
+def rows_of(call: str, data: Any) -> list[Mapping[str, Any]]:
+    """The rows of an answer that is a list of objects; raises `WebRefused` for another."""
+    if not isinstance(data, list) or not all(isinstance(row, Mapping) for row in data):
+        raise WebRefused(call, 200, 200, f"no list of objects in the answer: {data!r:.100}")
+    return data
+
+
+def read_rows(call: str, kind: type[M], data: Any) -> list[M]:
+    """`read` for each row of an answer that is a list of objects."""
+    return [read(call, kind, row) for row in rows_of(call, data)]

@@ -118,7 +118,7 @@ class Calls(Closing):
         try:
             envelope = response.json()
             ret_code, data = envelope["ret_code"], envelope["data"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             text = self._without_ticket(response.text)
             raise WebRefused(path, response.status_code, None, text) from None
         if response.status_code != httpx.codes.OK or ret_code != httpx.codes.OK:

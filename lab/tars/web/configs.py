@@ -10,6 +10,8 @@ from lab.tars.web.answers import (
     ConfigRevision,
     Reference,
     read,
+    read_rows,
+    rows_of,
     set_parts,
 )
 from lab.tars.web.calls import Calls
@@ -39,7 +41,7 @@ class Configs:
 
     def _list(self, level: int, **query: str) -> list[ConfigFile]:
         rows = self._web.get("config_file_list", level=level, **query)
-        return [read("config_file_list", ConfigFile, row) for row in rows]
+        return read_rows("config_file_list", ConfigFile, rows)
 
     def on_nodes(self, file: ConfigFile) -> list[ConfigFile]:
         """What each node of a server has of one of its files; their numbers are for `push`."""
@@ -53,7 +55,7 @@ class Configs:
             set_area=file.set_area,
             set_group=file.set_group,
         )
-        return [read("node_config_file_list", ConfigFile, row) for row in rows]
+        return read_rows("node_config_file_list", ConfigFile, rows)
 
     def add_to_application(
         self, application: str, filename: str, config: str, *, division: str = ""
@@ -93,7 +95,7 @@ class Configs:
     def history(self, file_id: int) -> list[ConfigRevision]:
         """What a file was, the newest first. Paged, this fails on the real one: it is not."""
         rows = self._web.get("config_file_history_list", config_id=file_id)["rows"]
-        return [read("config_file_history_list", ConfigRevision, row) for row in rows]
+        return read_rows("config_file_history_list", ConfigRevision, rows)
 
     def revision(self, revision_id: int) -> ConfigRevision | None:
         """One of a history by number; None when it is unknown."""
@@ -128,4 +130,6 @@ class Configs:
         An answer for each; a server that could not be told is in its answer, not an error.
         """
         rows = self._web.get("push_config_file", ids=";".join(map(str, file_ids)))
-        return [CommandAnswer.read("push_config_file", row) for row in rows]
+        return [
+            CommandAnswer.read("push_config_file", row) for row in rows_of("push_config_file", rows)
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from lab.tars.web.answers import Preview, Server, read, set_parts
+from lab.tars.web.answers import Preview, Server, read_rows, set_parts
 from lab.tars.web.servers import Servers
 
 
@@ -26,7 +26,7 @@ class Scaling:
             "copy_node_config": True,
         }
         rows = self._web.post("expand_server_preview", body)
-        return [read("expand_server_preview", Preview, row) for row in rows]
+        return read_rows("expand_server_preview", Preview, rows)
 
     def expand(
         self, source: Server, wanted: Sequence[Preview], *, copy_config: bool = True

@@ -16,6 +16,8 @@ from lab.tars.web.answers import (
     StateReport,
     WebRefused,
     read,
+    read_rows,
+    rows_of,
     set_parts,
 )
 from lab.tars.web.calls import Calls
@@ -41,7 +43,7 @@ class Servers(Calls):
     def applications(self) -> list[Application]:
         """Every application, with servers or without."""
         rows = self.get("query_application")
-        return [read("query_application", Application, row) for row in rows]
+        return read_rows("query_application", Application, rows)
 
     def delete_application(self, f_id: int) -> None:
         """Forget an application; servers of it run on."""
@@ -102,7 +104,7 @@ class Servers(Calls):
         """An application's servers, or one of them on every node; empty when unknown."""
         # Asked for one server, TarsWeb leaves those out that are in a set.
         rows = self.get("server_list", tree_node_id=f"1{application}")
-        servers = [read("server_list", Server, row) for row in rows]
+        servers = read_rows("server_list", Server, rows)
         return [one for one in servers if server_name in (None, one.server_name)]
 
     def server(self, server_id: int) -> Server:
@@ -119,7 +121,7 @@ class Servers(Calls):
         names = ("application", "server_name", "node_name")
         asked = [{name: getattr(server, name) for name in names} for server in servers]
         rows = self.post("server_state", {"queryState": asked})
-        return [StateReport.read(row) for row in rows]
+        return [StateReport.read(row) for row in rows_of("server_state", rows)]
 
     def exists(self, application: str, server_name: str, nodes: Sequence[str]) -> bool:
         """Whether a server is deployed on any of these nodes."""
@@ -175,7 +177,7 @@ class Servers(Calls):
         """Servers that shall not be active."""
         query = {} if application is None else {"application": application}
         rows = self.get("inactive_server_list", **query)
-        return [read("inactive_server_list", Server, row) for row in rows]
+        return read_rows("inactive_server_list", Server, rows)
 
     def choices(self, level: int, application: str = "", server_name: str = "") -> list[str]:
         """What TarsWeb's pages offer: 1 applications, 2 servers, 3 sets, 4 nodes, 5 objects."""
@@ -195,13 +197,13 @@ class Servers(Calls):
         """
         ids = ";".join(map(str, server_ids))
         rows = self.get("send_command", server_ids=ids, command=command)
-        return [CommandAnswer.read("send_command", row) for row in rows]
+        return [CommandAnswer.read("send_command", row) for row in rows_of("send_command", rows)]
 
     # Adapters
 
     def adapters(self, server_id: int) -> list[AdapterConf]:
         rows = self.get("adapter_conf_list", id=server_id)
-        return [read("adapter_conf_list", AdapterConf, row) for row in rows]
+        return read_rows("adapter_conf_list", AdapterConf, rows)
 
     def auto_port(self, node_name: str) -> int:
         """A port that no server on the node has."""

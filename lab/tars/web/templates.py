@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.tars.web.answers import Template, read
+from lab.tars.web.answers import Template, read, read_rows
 from lab.tars.web.calls import Calls
 
 
@@ -15,7 +15,7 @@ class Templates:
     def query(self, name: str = "", parent: str = "") -> list[Template]:
         """Templates with these in their names."""
         rows = self._web.get("query_profile_template", template_name=name, parents_name=parent)
-        return [read("query_profile_template", Template, row) for row in rows]
+        return read_rows("query_profile_template", Template, rows)
 
     def names(self) -> list[str]:
         names: list[str] = self._web.get("template_name_list")
