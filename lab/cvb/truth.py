@@ -62,11 +62,13 @@ class Tolerance:
     def moment_s(self, speed: float, horizon_s: float, radius_m: float) -> float:
         """How far its moment may be off, at a relative speed.
 
-        The moment is -p·w/w². An error e of p moves it by up to e/|w|; one of w by three times
-        its share of w (once in p·w, twice in w²) of the horizon, and by as much of the miss.
+        The moment is -p·w/w². An error e of p moves it by up to e/|w|. One of w, a share of it,
+        moves it by that share of the horizon and, where p lies aside, of the radius's time; and
+        divides by a w that may be so much smaller.
         """
         share = self.error_mps / speed
-        return self.error_m / speed + 3 * share * horizon_s + share * radius_m / speed
+        smaller = (1 - share) ** 2
+        return (self.error_m / speed + share * horizon_s + share * radius_m / speed) / smaller
 
 
 @dataclass(frozen=True)
