@@ -54,7 +54,7 @@ class ProvingLab:
         self._inventory = template
 
     def __enter__(self) -> Self:
-        self._log.made_lab("to begin with")
+        self._log.made_lab("to go on" if self._log.labs else "to begin with")
         try:
             self._make()
         except LabError as error:
