@@ -44,6 +44,11 @@ class Timeline:
         return max(0.0, (now_us() - self.us(seconds)) / 1e6)
 
 
+def _come(moment: asyncio.Future[None]) -> None:
+    if not moment.done():  # whoever waits may have been cancelled in this same turn
+        moment.set_result(None)
+
+
 @dataclass
 class Punctuality:
     """How late somebody was each time."""

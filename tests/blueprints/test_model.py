@@ -91,7 +91,7 @@ def test_every_criterion_has_a_fault_whose_blast_reaches_it(blueprint: model.Blu
 
 def test_every_system_has_one_liveness_criterion(blueprint: model.Blueprint) -> None:
     judged = [c.liveness_of for c in blueprint.criteria if c.liveness_of]
-    assert sorted(judged) == sorted(set(judged)) == ["classroom", "iec", "jenkins", "tars"]
+    assert sorted(judged) == sorted(set(judged)) == ["classroom", "cvb", "iec", "jenkins", "tars"]
 
 
 def test_select_by_id_and_layer(blueprint: model.Blueprint) -> None:

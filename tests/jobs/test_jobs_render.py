@@ -136,9 +136,9 @@ def test_one_more_lab_is_one_entry(jobs, tmp_path):
 
 
 def test_one_more_layer_is_one_entry(jobs, tmp_path):
-    more = with_site(tmp_path, "    layer:\n", "    layer:\n      - cvb\n")
-    assert set(more) - set(jobs) == {"iec4-validate-cvb-inwinstack-daily-master"}
-    assert "--layer cvb" in commands(more["iec4-validate-cvb-inwinstack-daily-master"])
+    more = with_site(tmp_path, "    layer:\n", "    layer:\n      - e2e\n")
+    assert set(more) - set(jobs) == {"iec4-validate-e2e-inwinstack-daily-master"}
+    assert "--layer e2e" in commands(more["iec4-validate-e2e-inwinstack-daily-master"])
 
 
 BRANCH = "*//hudson.plugins.git.BranchSpec/name"
