@@ -55,14 +55,14 @@ def test_a_missed_deadline_leads_to_the_next_fallback(app: App, running: Running
     running.fault("cvb.data-centre-silent")
     running.stop("edge-b")
     app.set_policy(
-        target=Target.DATA_CENTRE, deadline_ms=150, fallback=[Target.NEIGHBOUR, Target.LOCAL]
+        target=Target.DATA_CENTRE, deadline_ms=600, fallback=[Target.NEIGHBOUR, Target.LOCAL]
     )
     [warning] = warned(app, running)
     assert warning.worked_out is Target.LOCAL
     told = app.counters()
     assert (told.late, told.local, told.lost) == (2, 1, 0)
     # The silent one takes its whole deadline, the one that is not there nothing.
-    assert 150_000 <= warning.issued_us - warning.seen_us < 300_000
+    assert 600_000 <= warning.issued_us - warning.seen_us < 1_200_000
 
 
 def test_without_a_fallback_the_frame_is_lost(app: App, running: RunningSite) -> None:
