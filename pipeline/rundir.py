@@ -206,7 +206,10 @@ class RunDirectory:
         """Remove what a killed process left unfinished. Only for whoever has it alone."""
         for pattern in _UNFINISHED:
             for left in self.path.glob(pattern):
-                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
     def save(self) -> None:
         """Write the state; raises `NotWritten`, with what was there before still in place."""

@@ -68,7 +68,8 @@ def generate(
     program = node_modules / "allure" / "cli.js"
     if not program.exists():
         raise AllureFailed(f"the Allure report was not made: no allure in {node_modules}")
-    with tempfile.TemporaryDirectory(prefix="iec4-report-") as scratch:
+    # Beside the report: what a killed process leaves of it is swept with its run directory.
+    with tempfile.TemporaryDirectory(prefix=".report-", dir=html.parent) as scratch:
         work = Path(scratch)
         describe(results, work / "about", environ)
         (work / "config.json").write_text(json.dumps(_config(results)))
