@@ -24,8 +24,8 @@ FREE = Link(
     downlink_kbps=10_000_000,
     source="nothing in the way",
 )
-#: What waking late may add here, seconds: this machine is shared.
-SLACK_S = 0.02
+#: What is too slow only because this machine is busy is measured again, so many times in all.
+TRIES = 6
 
 
 def link(**changes: float) -> Link:
@@ -60,60 +60,80 @@ def run(test: Awaitable[None]) -> None:
     asyncio.run(bounded())
 
 
+def quickly(measured: Callable[[], Awaitable[float]], most: float) -> float:
+    """What is measured, once it is no more than that; the last one if it never is."""
+
+    async def tried() -> float:
+        for _ in range(TRIES):
+            async with asyncio.timeout(20):
+                found = await measured()
+            if found <= most:
+                break
+        return found
+
+    return asyncio.run(tried())
+
+
 @pytest.mark.parametrize("name", ["4g", "5g", "wan"])
 def test_round_trips_take_what_the_link_says(name: str) -> None:
     """Of small messages, one at a time: two delays, their jitter, and what losses add."""
     of = figures()
     way = of.wan if name == "wan" else of.link(name)
 
-    async def test() -> None:
+    sending = 200 * 8 / way.uplink_kbps + 200 * 8 / way.downlink_kbps
+    expected = 2 * way.delay_ms + sending
+    lost = 2 * way.retransmission_ms * (way.loss + way.loss**2)
+
+    async def median_ms() -> float:
         async with to(way) as (relay, reader, writer):
             writer.write(b"first")  # waits for the handshake, too
             await reader.readexactly(5)
             took = []
-            for _ in range(60):
+            for _ in range(40):
                 began = time.perf_counter()
                 writer.write(b"x" * 200)
                 await reader.readexactly(200)
                 took.append(1000 * (time.perf_counter() - began))
-            assert relay.carried.up == relay.carried.down == 5 + 60 * 200
-        least = 2 * (way.delay_ms - way.jitter_ms)
-        assert min(took) >= least
-        sending = 200 * 8 / way.uplink_kbps + 200 * 8 / way.downlink_kbps
-        expected = 2 * way.delay_ms + sending + 2 * way.retransmission_ms * (way.loss + way.loss**2)
-        # Its own share is some tenths of a millisecond; waking rounds up to one each way.
-        assert statistics.median(took) == pytest.approx(expected, abs=2 * way.jitter_ms / 2 + 4)
+            assert relay.carried.up == relay.carried.down == 5 + 40 * 200
+        assert min(took) >= 2 * (way.delay_ms - way.jitter_ms)
+        return statistics.median(took)
 
-    run(test())
+    # Its own share is some tenths of a millisecond; waking rounds up to one each way.
+    most = expected + lost + way.jitter_ms / 2 + 3
+    assert expected - way.jitter_ms / 2 <= quickly(median_ms, most) <= most
 
 
 def test_a_new_connection_waits_for_its_handshake() -> None:
-    async def test() -> None:
+    async def answered_s() -> float:
         began = time.perf_counter()
         async with to(link(delay_ms=30)) as (_, reader, writer):
             writer.write(b"hello")
             await reader.readexactly(5)
-            took = time.perf_counter() - began
-        assert 0.12 <= took < 0.12 + SLACK_S
+            return time.perf_counter() - began
 
-    run(test())
+    assert 0.12 <= quickly(answered_s, 0.14) <= 0.14
 
 
 @pytest.mark.parametrize(("direction", "rate"), [("uplink_kbps", 8000), ("downlink_kbps", 8000)])
 def test_bytes_come_at_the_rate(direction: str, rate: int) -> None:
     """400 KB at 8 Mbit/s take 0.4 s, in the direction that is so slow."""
-    size = 400_000
+    content = random.Random(1).randbytes(400_000)  # noqa: S311 - content
 
-    async def test() -> None:
+    async def echoed_s() -> float:
         async with to(link(**{direction: rate})) as (_, reader, writer):
-            content = random.Random(1).randbytes(size)  # noqa: S311 - content
             began = time.perf_counter()
             writer.write(content)
-            assert await reader.readexactly(size) == content
-            took = time.perf_counter() - began
-        assert took == pytest.approx(0.4, abs=0.05)
+            assert await reader.readexactly(len(content)) == content
+            return time.perf_counter() - began
 
-    run(test())
+    assert 0.39 <= quickly(echoed_s, 0.45) <= 0.45
+
+
+def test_each_loss_takes_a_retransmission() -> None:
+    way = Way(link(delay_ms=10, loss=0.5, retransmission_ms=8), 10**9, random.Random(1))  # noqa: S311
+    for now in range(1000):
+        arrives, losses = way.arrival(PACKET_BYTES, now)
+        assert arrives - now == pytest.approx(0.010 + 0.008 * losses, abs=1e-6)
 
 
 @given(

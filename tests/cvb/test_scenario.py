@@ -145,5 +145,7 @@ def test_what_each_scenario_is_about() -> None:
     }
     again = [one for one in due(scenarios.scenario("again")) if one.due]
     assert len(again) == 2, "two episodes"
+    told = due(scenarios.scenario("neighbour-sees"), neighbours=False)
+    assert any(one.due for one in told), "the neighbour sends on what lies in edge-a's area"
     border = due(scenarios.scenario("over-the-border"), neighbours=False)
     assert not any(one.due for one in border), "edge-a alone does not know of the walker"
