@@ -52,9 +52,9 @@ FailedFrom = Annotated[
 Disruptive = Annotated[
     bool, typer.Option("--disruptive", help="Allow criteria with impact on a lab not ours.")
 ]
-BENCHES = ("run", "report", "rpc", "classroom", "k8s", "cvb")
+BENCHES = ("run", "report", "rpc", "classroom", "k8s", "cvb", "parsers")
 #: Those that can measure longer than a bench may take.
-SOAKING = ("rpc",)
+SOAKING = ("rpc", "parsers")
 #: Those that can show in a minute that they work.
 QUICK = ("classroom",)
 
@@ -308,11 +308,13 @@ def test(context: typer.Context) -> int:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="What to measure: run, report, rpc, classroom, k8s, cvb.")
+        str, typer.Argument(help="What to measure: run, report, rpc, classroom, k8s, cvb, parsers.")
     ] = "run",
     as_json: Json = False,
     write: Annotated[bool, typer.Option("--write", help="Update docs/performance.md.")] = False,
-    soak: Annotated[bool, typer.Option("--soak", help="Measure for longer (rpc).")] = False,
+    soak: Annotated[
+        bool, typer.Option("--soak", help="Measure for longer (rpc, parsers).")
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few students, short windows (classroom).")
     ] = False,

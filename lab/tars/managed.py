@@ -96,6 +96,10 @@ def _node(text: str | None) -> tuple[str, Endpoint] | None:
     if not text:
         return None
     name, endpoints = parse_object(text)
+    if not endpoints:
+        raise InvalidEndpoint(
+            "the server's node has no endpoint", found=text, expected="OBJECT@tcp -h HOST -p PORT"
+        )
     return name, endpoints[0]
 
 

@@ -121,6 +121,8 @@ def test_a_server_s_configuration_with_a_number_beyond_all_bounds() -> None:
     managed.read_configuration(text.format(""))
     with pytest.raises(BrokenConfiguration, match="OverflowError"):
         managed.read_configuration(text.format(f"deactivating-timeout={BEYOND}"))
+    with pytest.raises(BrokenConfiguration, match="the server's node has no endpoint"):
+        managed.read_configuration(text.format("node=tars.tarsnode.ServerObj"))
     with pytest.raises(BrokenConfiguration, match="AttributeError"):
         managed.read_configuration(text.format("<node>\na=b\n</node>"))
 
