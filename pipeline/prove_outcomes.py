@@ -144,7 +144,7 @@ def _problem(
     """Why a criterion is not proven; None when it is."""
     if criterion.fault is None:
         return "it names no fault"
-    if before.verdict not in (Verdict.PASS, _NOT_JUDGED.verdict):
+    if before.verdict != Verdict.PASS and before is not _NOT_JUDGED:
         return f"clean lab: {before}"
     if tried is None:
         return "not tried"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from blueprints.model import Blueprint
 from pipeline.progress import Progress
 from pipeline.prove_log import Log
-from pipeline.prove_outcomes import Summary, summary
+from pipeline.prove_outcomes import Seen, Summary, summary
 from pipeline.prove_plan import by_sample, by_sentinels
 from pipeline.prove_work import Prover
 from tests.pipeline.proofs import Bench, blueprint
@@ -53,6 +54,17 @@ def test_what_nothing_flips_is_unproven_after_a_second_try(tmp_path: Path) -> No
     assert found.exit_code == 1
     [proof] = [proof for proof in found.criteria if proof.id == "K8S-02"]
     assert proof.says == "with the fault: PASS; expected FAIL (tried 2 times)"
+
+
+def test_what_has_no_verdict_on_the_clean_lab_says_why(tmp_path: Path) -> None:
+    class Broken(Bench):
+        def judge(self, name: str, ids: Iterable[str]) -> dict[str, Seen]:
+            seen = super().judge(name, ids)
+            return seen | {"OS-02": Seen("NONE", "pytest broke")} if "OS-02" in seen else seen
+
+    found = proven(SMALL, Broken(OWN), Log(tmp_path))
+    assert found.ids("unproven") == ["OS-02"]
+    assert found.criteria[1].says == "clean lab: NONE pytest broke"
 
 
 def test_a_verdict_for_another_reason_proves_nothing(tmp_path: Path) -> None:
