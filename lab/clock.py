@@ -58,7 +58,7 @@ def _chrony(told: str) -> Discipline:
 
 
 def _timesyncd(told: str) -> Discipline:
-    fields = dict(re.findall(r"^\s*([A-Z][\w ]*?):\s*(.*)$", told, re.MULTILINE))
+    fields = dict(re.findall(r"^[ \t]*([A-Z][\w ]*?):[ \t]*(.*)$", told, re.MULTILINE))
     if "Stratum" not in fields:  # no answer yet
         return Discipline("timesyncd", False, fields.get("Server", ""), 16, 0.0)
     return Discipline(

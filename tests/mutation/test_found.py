@@ -17,6 +17,7 @@ from blueprints import vuls
 from blueprints.config import Document
 from blueprints.errors import ConfigError, Unacceptable
 from jobs import jenkinsfile
+from lab import clock
 from lab.classroom import errors
 from lab.classroom.records import read_cdr_line
 from lab.classroom.token import Token
@@ -243,3 +244,10 @@ def test_kubeconfigs_that_are_none(changed: dict[str, object]) -> None:
 def test_a_kubeconfig_that_is_no_yaml(text: str) -> None:
     with pytest.raises(LabError, match="the kubeconfig cannot be read"):
         kubeconfig.read(text)
+
+
+def test_a_clock_s_words_that_are_mostly_white_space() -> None:
+    begin = time.process_time()
+    with pytest.raises(ValueError, match="timesyncd says nothing"):
+        clock.read("timesyncd\nStratum: 2\n" + " \n" * 20_000 + "a")
+    assert time.process_time() - begin < 2  # it took a minute
