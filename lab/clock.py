@@ -21,7 +21,7 @@ fi
 #: How chrony and ntpd call a clock that is its own reference.
 _OWN = re.compile(r"^(127\.127\.\d+\.\d+|7F7F[0-9A-F]{4}|LOCAL|LOCL)?$")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
-_DURATION = re.compile(r"([+-]?)([\d.]+)\s*(min|ms|us|s)\b")
+_DURATION = re.compile(r"([+-]?)(?<![\d.])([\d.]+)\s*(min|ms|us|s)\b")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _seconds(text: str) -> float:
 
 
 def _ntpd(told: str) -> Discipline:
-    fields = dict(re.findall(r"(\w+)=\"?([^,\"\s]*)", told))
+    fields = dict(re.findall(r"\b(\w+)=\"?([^,\"\s]*)", told))
     source = "" if _OWN.match(fields["refid"]) else fields["refid"]
     return Discipline(
         "ntpd",

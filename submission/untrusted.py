@@ -127,6 +127,8 @@ def read_zip(path: Path) -> dict[str, bytes]:
             files = {}
             left = UNPACKED
             for member in members:
+                if not member.filename:
+                    raise Unacceptable(f"{path.name} has a member without a name")
                 if member.is_dir():
                     safe_name(member.filename.rstrip("/"))
                     continue

@@ -115,6 +115,13 @@ def test_a_zip_file_of_a_later_version_cannot_be_searched(tmp_path: Path) -> Non
     ]
 
 
+def test_a_zip_file_s_member_without_a_name(tmp_path: Path) -> None:
+    data = _packed(zipfile.ZIP_DEFLATED, "a").replace(b"a", b"\0")  # a name ends at its zero
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(Unacceptable, match="a member without a name"):
+        read_zip(tmp_path / "a.zip")
+
+
 def test_a_server_s_configuration_with_a_number_beyond_all_bounds() -> None:
     text = (
         "<tars>\n<application>\n<server>\napp=a\nserver=b\n{}\n</server>\n</application>\n</tars>"
@@ -246,8 +253,12 @@ def test_a_kubeconfig_that_is_no_yaml(text: str) -> None:
         kubeconfig.read(text)
 
 
-def test_a_clock_s_words_that_are_mostly_white_space() -> None:
+def test_a_clock_s_words_that_are_long() -> None:
     begin = time.process_time()
     with pytest.raises(ValueError, match="timesyncd says nothing"):
         clock.read("timesyncd\nStratum: 2\n" + " \n" * 20_000 + "a")
+    with pytest.raises(ValueError, match="ntpd says nothing"):
+        clock.read("ntpd\n" + "9" * 60_000)
+    with pytest.raises(ValueError, match="timesyncd says nothing"):
+        clock.read("timesyncd\nStratum: 2\nLeap: normal\nServer: a\nOffset: " + "9" * 60_000)
     assert time.process_time() - begin < 2  # it took a minute
