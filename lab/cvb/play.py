@@ -50,6 +50,16 @@ class Played:
         return tuple(why for one in self._everybody for why in one.spoilt_by)
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Why vehicles may have missed a warning by the suite's own doing; empty if they did not.
+
+        Frames and reports that come a little late are as good for what is due, and when.
+        """
+        return tuple(
+            why for one in self._everybody for why in one.punctuality.left_out(one.period_s)
+        )
+
+    @property
     def late_s(self) -> float:
         """How late the least punctual camera or vehicle was, in 99 of 100 times."""
         return max(one.punctuality.p99_s for one in self._everybody)

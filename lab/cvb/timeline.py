@@ -63,24 +63,24 @@ class Punctuality:
     def p99_s(self) -> float:
         return sorted(self.late_s)[int(0.99 * (len(self.late_s) - 1))] if self.late_s else 0.0
 
-    def spoilt_by(self, period_s: float) -> tuple[str, ...]:
-        """Why figures tell of the generator rather than of an application; empty if they do not.
-
-        ``period_s``: who was once later than this has left something out.
-        """
+    def left_out(self, period_s: float) -> tuple[str, ...]:
+        """Why what was told may lack something: once later than ``period_s``; else empty."""
         worst = max(self.late_s, default=0.0)
-        found = []
-        if self.p99_s > LATE_S:
-            found.append(
-                f"{self.who} was up to {self.p99_s * 1e3:.0f} ms late (p99), "
-                f"may be {LATE_S * 1e3:.0f} ms late"
-            )
-        if worst > period_s:
-            found.append(
-                f"{self.who} was once {worst * 1e3:.0f} ms late, "
-                f"may be {period_s * 1e3:.0f} ms late"
-            )
-        return tuple(found)
+        if worst <= period_s:
+            return ()
+        return (
+            f"{self.who} was once {worst * 1e3:.0f} ms late, may be {period_s * 1e3:.0f} ms late",
+        )
+
+    def spoilt_by(self, period_s: float) -> tuple[str, ...]:
+        """Why figures tell of the generator rather than of an application; empty if they do not."""
+        if self.p99_s <= LATE_S:
+            return self.left_out(period_s)
+        return (
+            f"{self.who} was up to {self.p99_s * 1e3:.0f} ms late (p99), "
+            f"may be {LATE_S * 1e3:.0f} ms late",
+            *self.left_out(period_s),
+        )
 
 
 def now_us() -> int:
