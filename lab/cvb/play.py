@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -79,6 +80,22 @@ class Played:
     def latencies_ms(self) -> list[float]:
         """Of all warnings, from the frame's moment to the vehicle, in order of size."""
         return sorted(warned.latency_ms for _, warned in self._warned)
+
+    @property
+    def p99_ms(self) -> float:
+        """Of the latencies; endless when no warning came."""
+        latencies = self.latencies_ms
+        return latencies[int(0.99 * (len(latencies) - 1))] if latencies else math.inf
+
+    def tells(self, limit_ms: float) -> bool:
+        """Whether what was seen is the edges' doing, and not that of the suite's own sources.
+
+        What is missed or false is so unless a source left something out. A latency is also the
+        edges' if it is above the limit by more than the sources were late.
+        """
+        if not self.judged().flawless:
+            return not self.left_out
+        return not self.spoilt_by or self.p99_ms - 1000 * self.late_s > limit_ms
 
     def judged(
         self, *, neighbours: bool = True, sampling: float = 1.0, late_s: float | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -70,16 +69,14 @@ def windows(site: Site) -> Windows:
 def first_that_tells(
     windows: Iterator[Several], pair: tuple[str, str | None], is_well: Callable[[Played], bool]
 ) -> Played:
-    """The first window in which all is well, or in which what is not is not the suite's doing.
+    """The first window in which all is well, or which tells who is to blame (`Played.tells`).
 
     Who falls behind adds to latencies, and takes nothing from them: what is well all the same is
-    so without it. What is missed or false is so by who left something out, or by the edges.
-    Raises `WindowSpoilt` when there is no such window.
+    so without it. Raises `WindowSpoilt` when there is no such window.
     """
     for window in windows:
         found = window[pair]
-        wrong = not found.judged().flawless
-        if is_well(found) or not (found.left_out if wrong else found.spoilt_by):
+        if is_well(found) or found.tells(figures().slo.warning_p99_ms):
             return found
     raise WindowSpoilt("; ".join(found.spoilt_by))
 
@@ -135,17 +132,11 @@ def test_mobile_access_warns_in_time(
         judged = found.judged()
         assert judged.flawless, str(judged)
         samples = len(found.latencies_ms)
-        evidence.check(evidence.measure("warning_p99", p99_ms(found), "ms", samples=samples))
-
-
-def p99_ms(found: Played) -> float:
-    """Of the latencies; endless when no warning came."""
-    latencies = found.latencies_ms
-    return latencies[int(0.99 * (len(latencies) - 1))] if latencies else math.inf
+        evidence.check(evidence.measure("warning_p99", found.p99_ms, "ms", samples=samples))
 
 
 def in_time(found: Played) -> bool:
-    return p99_ms(found) <= figures().slo.warning_p99_ms
+    return found.p99_ms <= figures().slo.warning_p99_ms
 
 
 @pytest.mark.criterion("CVB-29")
@@ -155,4 +146,4 @@ def test_warnings_come_in_time(windows: Windows, evidence: Evidence) -> None:
     with evidence.judge("99 of 100 warnings come in time, from the detection to the vehicle"):
         assert found.latencies_ms, "no warning came"
         samples = len(found.latencies_ms)
-        evidence.check(evidence.measure("warning_p99", p99_ms(found), "ms", samples=samples))
+        evidence.check(evidence.measure("warning_p99", found.p99_ms, "ms", samples=samples))
