@@ -59,6 +59,8 @@ def test_it_sees_what_the_truth_says(
     for moment in moments:
         place = mover.at(moment)
         assert place is not None
+        if math.dist(at, (place.x, place.y)) < 1e-3:
+            continue  # where the camera hangs there is no direction to it
         around = {
             looking.sees((place.x + aside * 1e-6, place.y + ahead * 1e-6))
             for aside in (-1, 0, 1)
