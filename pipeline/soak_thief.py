@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import select
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -39,4 +40,6 @@ def main(share: float, seed: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    # It is interrupted when the last run has ended: that is nothing to tell.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     main(float(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
