@@ -64,7 +64,9 @@ def test_the_two_commands_come_first_in_the_readme_and_in_ci() -> None:
     first = commands_in((ROOT / "README.md").read_text())[:2]
     assert [words[0] for words in first] == ["run", "test"]
     ci = (ROOT / ".ci" / "run").read_text()
-    assert re.findall(r"^(?:run )?\./iec4 (\w+)", ci, re.MULTILINE)[:2] == ["test", "run"]
+    # There "judge" is "./iec4 run", and once more what it did not meet.
+    begun = re.findall(r"^(\./iec4 test|judge)\b(?!\()", ci, re.MULTILINE)
+    assert begun[:2] == ["./iec4 test", "judge"]
 
 
 def test_an_unknown_command_or_option_would_be_found() -> None:
