@@ -14,7 +14,7 @@ from lab import inventory as inventories
 from lab import secrets
 from lab.inventory import Inventory
 from lab.session import Lab
-from lab.task import Task, running_lab
+from lab.task import running_lab
 from pipeline import stages, story
 from pipeline.progress import Progress
 from pipeline.rundir import RunDirectory
@@ -89,15 +89,7 @@ def stage(name: str, *, lab: str | None, run: Path | None, quiet: bool, **option
     )
     blueprint = model.load(request.blueprint)
     directory = _open_or_make(name, request, inventory)
-    wanted = frozenset(c.id for c in request.select(blueprint))
-    task = Task(
-        inventory,
-        blueprint,
-        run=directory.path,
-        only=wanted,
-        disruptive=request.disruptive,
-        maturity=request.maturity,
-    )
+    task = request.task(inventory, blueprint, directory)
     try:
         with (
             directory.held(),

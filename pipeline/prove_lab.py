@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from typing import Self
 
@@ -134,12 +135,9 @@ class ProvingLab:
             maturity=maturity,
         )
         workers = 0 if len(criteria) <= BY_ONE_PROCESS else stages.WORKERS
-        try:
-            stages.validate(part, task, self._progress, workers=workers)
-        except LabError as error:  # recorded in its run.json: what it did not judge has no verdict
-            self._progress.step(secrets.redactor.text(str(error)))
-        try:
-            stages.perf(part, task, self._progress)
-        except LabError as error:
-            self._progress.step(secrets.redactor.text(str(error)))
+        for stage in (partial(stages.validate, workers=workers), stages.perf):
+            try:
+                stage(part, task, self._progress)
+            except LabError as error:  # recorded in its run.json: what it left has no verdict
+                self._progress.step(secrets.redactor.text(str(error)))
         return {c.id: Seen(c.state, c.reason) for c in read_results(part.path).criteria}

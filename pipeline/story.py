@@ -62,6 +62,18 @@ class Request:
             "leave out --set, or choose others"
         )
 
+    def task(self, inventory: Inventory, blueprint: Blueprint, directory: RunDirectory) -> Task:
+        """What runners are asked to judge on a lab, in a run directory."""
+        return Task(
+            inventory,
+            blueprint,
+            run=directory.path,
+            only=frozenset(c.id for c in self.select(blueprint)),
+            disruptive=self.disruptive,
+            maturity=self.maturity,
+            shuffle=self.shuffle,
+        )
+
 
 def run(request: Request, progress: Progress) -> tuple[RunDirectory, int]:
     """Lab up, deploy, validate, perf, report, lab down. Returns the run and its exit code."""
@@ -103,16 +115,7 @@ def judge(
 ) -> None:
     """Deploy, validate and measure on a lab that is there, under its lease."""
     secrets.learn(inventory)
-    wanted = frozenset(c.id for c in request.select(blueprint))
-    task = Task(
-        inventory,
-        blueprint,
-        run=directory.path,
-        only=wanted,
-        disruptive=request.disruptive,
-        maturity=request.maturity,
-        shuffle=request.shuffle,
-    )
+    task = request.task(inventory, blueprint, directory)
     with (
         Lab(inventory, overflow=directory.logs / "overflow") as lab,
         leased(lab, directory),
