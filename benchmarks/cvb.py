@@ -33,8 +33,8 @@ from lab.cvb.contracts import (
     VehicleState,
 )
 from lab.cvb.play import Played, Tokens, play
+from lab.cvb.roles import POLICY, PUBLISHER, VEHICLE
 from lab.cvb.scenario import Camera, Mover, Scenario
-from lab.cvb.site import POLICY, PUBLISHER, VEHICLE
 from lab.cvb.timeline import Timeline, now_us
 from lab.tars.aio import AsyncProxy, AsyncTarsClient
 from lab.tars.client import Address, TarsClient

@@ -21,7 +21,7 @@ from benchmarks.figures import BenchFailed
 from blueprints.cvb import figures
 from lab.cvb.contracts import EDGE_OBJECT
 from lab.cvb.package import TOKEN_FILE
-from lab.cvb.site import EDGE, POLICY, PUBLISHER, VEHICLE
+from lab.cvb.roles import EDGE, POLICY, PUBLISHER, VEHICLE
 from lab.errors import WaitTimeout
 from lab.tars.client import Address, Proxy, TarsClient
 from lab.wait import wait_for

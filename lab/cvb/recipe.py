@@ -19,7 +19,8 @@ from blueprints.errors import ConfigError
 from lab.cvb.contracts import APPLICATION, DATA_CENTRE_SERVER, EDGE_SERVER
 from lab.cvb.package import TOKEN_FILE, build
 from lab.cvb.probe import probe
-from lab.cvb.site import EDGE, POLICY, PUBLISHER, SYSTEM, VEHICLE
+from lab.cvb.roles import EDGE, ROLES
+from lab.cvb.site import SYSTEM
 from lab.recipe import Await, Command, Recipe, Step, Write
 from lab.session import Lab
 from lab.tars.deployment import deploy
@@ -28,8 +29,6 @@ from lab.tars.probe import tars_web
 from lab.tars.recipe import AGENT_ROLE, node_name
 
 DATA_CENTRE_ROLE = "dc"
-#: Whose tokens there are: the names of the system's secrets.
-ROLES = (PUBLISHER, VEHICLE, POLICY, EDGE)
 
 _OBJECTS = {EDGE_SERVER: "EdgeObj", DATA_CENTRE_SERVER: "DataCentreObj"}
 #: Tars is deployed at the same time, and has its nodes before its first server, in seconds.

@@ -26,10 +26,6 @@ from lab.tars.queryf import resolve
 
 #: The system's name in inventories; its secrets there are the roles' tokens.
 SYSTEM = "cvb"
-PUBLISHER = "publisher"
-VEHICLE = "vehicle"
-POLICY = "policy"
-EDGE = "edge"
 
 
 class Site(Closing):

@@ -30,10 +30,11 @@ from lab.cvb.contracts import (
     VehicleState,
     WarningPushed,
 )
-from lab.cvb.site import POLICY, PUBLISHER, VEHICLE, Site
+from lab.cvb.roles import POLICY, PUBLISHER, VEHICLE
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.errors import LabError
-from lab.tars.body import decode_body
+from lab.tars.body import changed, decode_body
 from lab.tars.client import TarsClient
 from lab.tars.packets import PUSH_FUNCTION, ResponsePacket
 
@@ -81,8 +82,7 @@ class App:
 
     def policy(self, **members: object) -> Policy:
         """A policy of it: a plain one but for these members."""
-        plain = {member: getattr(PLAIN, member) for member in Policy.__struct_fields__}
-        return Policy(**{**plain, "application": self.name, **members})
+        return changed(PLAIN, **{"application": self.name, **members})
 
     def frame(self, *detections: Detection, at_us: int | None = None) -> Frame:
         """The next frame of its source."""

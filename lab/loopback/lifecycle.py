@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lab.cvb.roles import ROLES as CVB_ROLES
 from lab.iec import binaries, rootless
 from lab.iec.programs import PROGRAMS
 from lab.inventory import HostEntry, Inventory, SystemEntry
@@ -26,9 +27,6 @@ from lab.loopback.state import (
     with_accounts,
     write_secret,
 )
-
-#: Whose tokens the connected vehicles' application knows.
-CVB_TOKENS = ("publisher", "vehicle", "policy", "edge")
 
 __all__ = ["HostStatus", "down", "find_labs", "missing", "status", "sweep", "up"]
 
@@ -106,7 +104,7 @@ def _lay_out(template: Inventory, new: Making, hide: Sequence[Path]) -> dict[str
     (state / "secrets").mkdir(mode=0o700)
     write_secret(_classroom_secret(state), secrets.token_urlsafe(24))
     write_secret(_jenkins_token(state), secrets.token_hex(17))
-    for role in CVB_TOKENS:
+    for role in CVB_ROLES:
         write_secret(_cvb_token(state, role), secrets.token_urlsafe(24))
     ca.make(state)
     # 127.0.0.0/8 is loopback (RFC 1122); the lower networks are left to others.
@@ -171,7 +169,7 @@ def _system(
     if name == "iec":
         update["secrets"] = {"kubeconfig": f"file:{state / 'secrets' / 'kubeconfig'}"}
     if name == "cvb":
-        update["secrets"] = {role: f"file:{_cvb_token(state, role)}" for role in CVB_TOKENS}
+        update["secrets"] = {role: f"file:{_cvb_token(state, role)}" for role in CVB_ROLES}
     if name == "jenkins":
         update["secrets"] = {ACCOUNTS[0]: f"file:{_jenkins_token(state)}"}
     return system.model_copy(update=update)

@@ -67,6 +67,7 @@ __all__ = [
     "UnsignedByte",
     "UnsignedInt",
     "UnsignedShort",
+    "changed",
     "decode_body",
     "encode_body",
     "encode_value",
@@ -88,6 +89,12 @@ class Empty(Struct, frozen=True):
 
 A = TypeVar("A", bound=Struct)
 R = TypeVar("R", bound=Struct)
+
+
+def changed(value: A, **members: object) -> A:
+    """A copy with other members; raises as the constructor does."""
+    kept = {name: getattr(value, name) for name in value.__struct_fields__}
+    return type(value)(**{**kept, **members})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from robot.api.deco import keyword
 
 from iec4_keywords.running import CriterionLibrary, evidence, lab
 from lab.cvb.contracts import Code, Kind
-from lab.cvb.site import VEHICLE, Site
+from lab.cvb.roles import VEHICLE
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, around, detection, new_app
 from lab.errors import LabError

@@ -20,6 +20,7 @@ from lab.cvb.embedded.data_centre import DataCentreServer
 from lab.cvb.embedded.edge import EdgeServer
 from lab.cvb.embedded.links import Finder
 from lab.cvb.embedded.settings import EdgePlace, Rectangle, Settings
+from lab.cvb.roles import EDGE, ROLES
 from lab.faultflags import DIRECTORY, FaultFlags
 from lab.tars.client import Address, TarsClient
 from lab.tars.queryf import FIND_OBJECT_BY_ID_IN_SAME_GROUP, QUERY_OBJECT, EndpointF, Endpoints
@@ -38,7 +39,7 @@ def settings(**changed: Any) -> Settings:
     )
     values = {
         "edges": edges,
-        "digests": {role: tokens.digest(role) for role in tokens.ROLES},
+        "digests": {role: tokens.digest(role) for role in ROLES},
         "token_file": "token",
         "horizon_s": data.hazard.horizon_ms / 1000,
         "radius_m": data.hazard.radius_m,
@@ -133,7 +134,7 @@ class RunningSite(Closing):
             edge = EdgeServer(
                 self.settings,
                 self.settings.at(HOSTS[name]),
-                token=tokens.EDGE,
+                token=EDGE,
                 finder=finder,
                 faults=faults,
                 kept=home,

@@ -9,6 +9,7 @@ import pytest
 from lab.cvb.contracts import Area, Code, Detection, Policy, Target, Vector
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, detection
+from lab.tars import body
 from lab.wait import wait_for
 from tests.cvb.running_site import RunningSite
 
@@ -45,8 +46,7 @@ def test_malformed_frames_change_nothing_but_a_counter(
 ) -> None:
     assert app.publish(detection(-50.0, 0.0)) == Code.DONE
     good = app.frame(detection(-60.0, 0.0))
-    members = {name: getattr(good, name) for name in type(good).__struct_fields__}
-    bad = type(good)(**{**members, **changed})
+    bad = body.changed(good, **changed)
     assert app.proxy.publish("publisher", bad) == Code.MALFORMED
     assert app.counters().refused == 1
     assert app.counters().received == 1

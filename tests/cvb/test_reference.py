@@ -8,7 +8,8 @@ import pytest
 
 from lab.cvb import scenario as scenarios
 from lab.cvb.play import Tokens, play
-from lab.cvb.site import PUBLISHER, VEHICLE, Site
+from lab.cvb.roles import PUBLISHER, VEHICLE
+from lab.cvb.site import Site
 from lab.cvb.trial import new_app
 
 #: One edge, an object seen twice, and two edges; criteria play the others.

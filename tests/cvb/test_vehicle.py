@@ -16,6 +16,7 @@ from lab.cvb.scenario import Mover, Scenario
 from lab.cvb.timeline import Timeline
 from lab.cvb.vehicle import Drive, HostVehicle
 from lab.errors import SystemDown
+from lab.tars.body import changed
 from lab.tars.client import Address
 from tests.cvb.small_edge import TOKENS, SmallEdge, small_edge
 from tests.tars.running_registry import at, running_registry
@@ -179,8 +180,7 @@ def test_what_another_application_warns_of_is_none_of_this_one_s() -> None:
     def twice(frame: Frame, edge: SmallEdge) -> list[contracts.Warning]:
         warnings = once(frame, edge)
         for warning in warnings:
-            members = {name: getattr(warning, name) for name in warning.__struct_fields__}
-            edge.push(warning.vehicle, contracts.Warning(**{**members, "application": "other"}))
+            edge.push(warning.vehicle, changed(warning, application="other"))
         return warnings
 
     found = played(twice)

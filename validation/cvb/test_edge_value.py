@@ -24,7 +24,8 @@ from lab.cvb.contracts import (
     VehicleState,
     Work,
 )
-from lab.cvb.site import EDGE, PUBLISHER, Site
+from lab.cvb.roles import EDGE, PUBLISHER
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, detection, place
 from lab.errors import LabError

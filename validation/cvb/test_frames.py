@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 
 from blueprints.cvb import figures
 from blueprints.evidence import Evidence
 from lab.cvb.contracts import Code, Frame
-from lab.cvb.site import PUBLISHER, Site
+from lab.cvb.roles import PUBLISHER
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, detection
-from lab.tars.body import Struct
+from lab.tars.body import changed
 
-T = TypeVar("T", bound=Struct)
 NewApp = Callable[..., App]
 NewVehicle = Callable[..., Listener]
 
@@ -55,11 +54,6 @@ def malformed(good: Frame) -> dict[str, Frame]:
             good, detections=[seen] * (figures().frame.detections + 1)
         ),
     }
-
-
-def changed(one: T, **changes: object) -> T:
-    members = {name: getattr(one, name) for name in one.__struct_fields__}
-    return type(one)(**{**members, **changes})
 
 
 @pytest.mark.criterion("CVB-23")

@@ -12,7 +12,8 @@ import pytest
 from blueprints.cvb import figures
 from blueprints.evidence import Evidence
 from lab.cvb.contracts import APPLICATION, EDGE_SERVER, Batch, Code, Statistics, Target
-from lab.cvb.site import EDGE, Site
+from lab.cvb.roles import EDGE
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, detection
 from lab.errors import LabError

@@ -11,7 +11,8 @@ import pytest
 
 from blueprints.evidence import Evidence
 from lab.cvb.contracts import Code, Kind, Target
-from lab.cvb.site import POLICY, PUBLISHER, VEHICLE, Site
+from lab.cvb.roles import POLICY, PUBLISHER, VEHICLE
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, around, detection
 from lab.wait import wait_for

@@ -8,7 +8,8 @@ import pytest
 
 from blueprints.evidence import Evidence
 from lab.cvb.contracts import Code, Detection
-from lab.cvb.site import VEHICLE, Site
+from lab.cvb.roles import VEHICLE
+from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, around, detection
 

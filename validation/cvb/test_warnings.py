@@ -11,7 +11,8 @@ from blueprints.cvb import figures
 from blueprints.evidence import Evidence, WindowSpoilt
 from lab.cvb import scenario as scenarios
 from lab.cvb.play import Played, Tokens, play
-from lab.cvb.site import PUBLISHER, VEHICLE, Site
+from lab.cvb.roles import PUBLISHER, VEHICLE
+from lab.cvb.site import Site
 from lab.cvb.trial import new_app
 
 #: So often scenarios are played when a source or a vehicle fell behind, and not all was well.

@@ -14,8 +14,9 @@ from blueprints.evidence import Evidence, WindowSpoilt
 from lab.classroom.lesson import Lesson
 from lab.classroom.media import PICTURES_PER_SECOND, Heard
 from lab.cvb.play import Played, Tokens, play
+from lab.cvb.roles import PUBLISHER, VEHICLE
 from lab.cvb.scenario import scenario
-from lab.cvb.site import PUBLISHER, VEHICLE, Site
+from lab.cvb.site import Site
 from lab.cvb.trial import new_app
 from lab.session import Lab
 

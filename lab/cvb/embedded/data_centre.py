@@ -19,9 +19,10 @@ from lab.cvb.contracts import (
 )
 from lab.cvb.embedded.kept import KeptBatches
 from lab.cvb.embedded.settings import Settings
-from lab.cvb.embedded.station import now_us
-from lab.cvb.embedded.tokens import EDGE, POLICY, Gate
+from lab.cvb.embedded.tokens import Gate
 from lab.cvb.embedded.work import rule_of, work_out
+from lab.cvb.roles import EDGE, POLICY
+from lab.cvb.timeline import now_us
 from lab.faultflags import FaultFlags
 from lab.tars.body import Function
 from lab.tars.serving import Call, Servant, Silence

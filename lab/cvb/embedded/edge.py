@@ -37,9 +37,11 @@ from lab.cvb.embedded.objects import merged
 from lab.cvb.embedded.policies import Policies
 from lab.cvb.embedded.settings import EdgePlace, Rectangle, Settings
 from lab.cvb.embedded.shipping import Shipping
-from lab.cvb.embedded.station import Station, now_us
-from lab.cvb.embedded.tokens import EDGE, POLICY, PUBLISHER, VEHICLE, Gate
+from lab.cvb.embedded.station import Station
+from lab.cvb.embedded.tokens import Gate
 from lab.cvb.embedded.work import rule_of, work_out
+from lab.cvb.roles import EDGE, POLICY, PUBLISHER, VEHICLE
+from lab.cvb.timeline import now_us
 from lab.faultflags import FaultFlags
 from lab.tars.body import Empty, Function
 from lab.tars.serving import Call, Servant, Silence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,7 +20,9 @@ from lab.cvb.embedded.settings import Rectangle, Settings
 from lab.cvb.embedded.shipping import Shipping
 from lab.cvb.embedded.vehicles import Vehicles
 from lab.cvb.embedded.work import rule_of
+from lab.cvb.timeline import now_us
 from lab.faultflags import FaultFlags
+from lab.tars.body import changed
 from lab.tars.errors import TarsError
 
 #: Frames that are on their way to others at one time, at most.
@@ -36,11 +37,6 @@ _FALSE_REACH = 1.6
 _LATE_MS = 150
 #: How long an answer that nobody needs is awaited, seconds.
 _WASTED_S = 1.0
-
-
-def now_us() -> int:
-    """The moment by this machine's clock."""
-    return time.time_ns() // 1000
 
 
 class Station:
@@ -88,7 +84,7 @@ class Station:
         if not policy.urgent and not relayed:
             self._shipping.count(frame)
         if faulty("cvb.target-ignored"):
-            policy = _changed(policy, target=Target.LOCAL, urgent=True)
+            policy = changed(policy, target=Target.LOCAL, urgent=True)
         if not policy.urgent:
             # Its batch is what its target gets of it.
             counters.worked_out(policy.target)
@@ -170,7 +166,7 @@ class Station:
 
         deadline = not self._faults.active("cvb.deadline-ignored")
         if self._faults.active("cvb.fallback-forgotten"):
-            policy = _changed(policy, fallback=[])
+            policy = changed(policy, fallback=[])
         answer = await offload(policy, ask, counters, deadline=deadline)
         if answer is not None:
             target, dues = answer
@@ -233,12 +229,6 @@ class Station:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _changed(policy: Policy, **members: object) -> Policy:
-    """A policy with other members: what faults make of it."""
-    values = {name: getattr(policy, name) for name in Policy.__struct_fields__}
-    return Policy(**{**values, **members})
 
 
 class _Seen(NamedTuple):

@@ -6,12 +6,6 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-PUBLISHER = "publisher"
-VEHICLE = "vehicle"
-POLICY = "policy"
-EDGE = "edge"
-ROLES = (PUBLISHER, VEHICLE, POLICY, EDGE)
-
 
 def digest(token: str) -> str:
     """What is kept of a token: its SHA-256, in hex."""
