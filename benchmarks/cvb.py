@@ -35,7 +35,7 @@ from lab.cvb.contracts import (
 from lab.cvb.play import Played, Tokens, play
 from lab.cvb.roles import POLICY, PUBLISHER, VEHICLE
 from lab.cvb.scenario import Camera, Mover, Scenario
-from lab.cvb.timeline import Timeline, now_us
+from lab.cvb.timeline import Timeline, now_us, p99
 from lab.tars.aio import AsyncProxy, AsyncTarsClient
 from lab.tars.client import Address, TarsClient
 
@@ -214,8 +214,8 @@ class _Windows:
             judgement = played.judged(late_s=math.inf)
             if not judgement.flawless:
                 raise BenchFailed(f"the edge did not warn as it must: {judgement}")
-        latencies = sorted(one for played in used for one in played.latencies_ms)
-        return round(latencies[int(0.99 * (len(latencies) - 1))], 1)
+        latencies = [one for played in used for one in played.latencies_ms]
+        return round(p99(latencies, none=math.inf), 1)
 
     def _window(self, link: Link | None) -> Played:
         self._number += 1

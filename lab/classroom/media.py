@@ -129,6 +129,11 @@ class Picture:
     freezes: int
     brightness: float
 
+    @property
+    def rate_percent(self) -> float:
+        """Of the pictures that the suite's own sources send."""
+        return 100 * self.rate / PICTURES_PER_SECOND
+
     @classmethod
     def of(cls, last: VideoFrame, times: Sequence[float]) -> Picture:
         """Measure pictures decoded at ``times`` (s), of which ``last`` is the last."""
@@ -161,6 +166,11 @@ class Heard:
     video_frames: int
     sound: Sound | None
     picture: Picture | None = None
+
+    @property
+    def loss_percent(self) -> float:
+        """Of the packets that were sent."""
+        return 100 * self.lost / max(1, self.packets + self.lost)
 
 
 class Meter:

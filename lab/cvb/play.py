@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from blueprints.cvb import Link
+from blueprints.cvb import Link, figures
+from blueprints.evidence import WindowSpoilt
 from lab.cvb.access import through
 from lab.cvb.camera import Replay, RoadsideCamera, replay
 from lab.cvb.scenario import Scenario
-from lab.cvb.timeline import Timeline
+from lab.cvb.timeline import Timeline, p99
 from lab.cvb.truth import Judgement, Tolerance, due, judge
 from lab.cvb.vehicle import Drive, HostVehicle, Warned
 from lab.tars.aio import AsyncTarsClient
@@ -77,6 +78,11 @@ class Played:
         return (*self.cameras.values(), *self.vehicles.values())
 
     @property
+    def in_time(self) -> bool:
+        """Whether 99 of 100 warnings came within the blueprint's limit."""
+        return self.p99_ms <= figures().slo.warning_p99_ms
+
+    @property
     def latencies_ms(self) -> list[float]:
         """Of all warnings, from the frame's moment to the vehicle, in order of size."""
         return sorted(warned.latency_ms for _, warned in self._warned)
@@ -84,8 +90,7 @@ class Played:
     @property
     def p99_ms(self) -> float:
         """Of the latencies; endless when no warning came."""
-        latencies = self.latencies_ms
-        return latencies[int(0.99 * (len(latencies) - 1))] if latencies else math.inf
+        return p99(self.latencies_ms, none=math.inf)
 
     def tells(self, limit_ms: float) -> bool:
         """Whether what was seen is the edges' doing, and not that of the suite's own sources.
@@ -93,7 +98,7 @@ class Played:
         What is missed or false is so unless a source left something out. A latency is also the
         edges' if it is above the limit by more than the sources were late.
         """
-        if not self.judged().flawless:
+        if not self.judged(late_s=math.inf).flawless:
             return not self.left_out
         return not self.spoilt_by or self.p99_ms - 1000 * self.late_s > limit_ms
 
@@ -105,6 +110,20 @@ class Played:
         dues = due(self.scenario, tolerance, neighbours=neighbours)
         heard = [warned.heard(name, self.timeline) for name, warned in self._warned]
         return judge(self.scenario, dues, heard, tolerance, late_s=late_s)
+
+
+def first_that_tells(windows: Iterable[Played], is_well: Callable[[Played], bool]) -> Played:
+    """The first window in which all is well, or which tells who is to blame (`Played.tells`).
+
+    Who falls behind adds to latencies, and takes nothing from them: what is well all the same is
+    so without it. Raises `WindowSpoilt` when there is no such window.
+    """
+    spoilt: tuple[str, ...] = ()
+    for found in windows:
+        if is_well(found) or found.tells(figures().slo.warning_p99_ms):
+            return found
+        spoilt = found.spoilt_by
+    raise WindowSpoilt("; ".join(spoilt))
 
 
 async def play(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from lab.cvb.contracts import DATA_CENTRE_OBJECT, Statistics
+from lab.cvb.contracts import Statistics
 from lab.cvb.site import SYSTEM, Site
 from lab.errors import LabError, SystemDown
 from lab.session import Lab
-from lab.tars.client import Proxy, TarsClient
 
 #: A preflight answers quickly, or the system counts as down (s).
 TIMEOUT_S = 5.0
@@ -17,8 +16,7 @@ def probe(lab: Lab) -> dict[str, Statistics]:
     try:
         with Site(lab) as site:
             told = {name: edge.statistics(timeout=TIMEOUT_S) for name, edge in site.edges.items()}
-            with TarsClient(site.data_centre_address, timeout=TIMEOUT_S) as client:
-                Proxy(client, DATA_CENTRE_OBJECT).ping()
+            site.data_centre.ping(timeout=TIMEOUT_S)
     except SystemDown:
         raise
     except LabError as error:

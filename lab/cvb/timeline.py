@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 #: A source or vehicle that is later than this says little about an application: a tenth of
@@ -61,7 +62,7 @@ class Punctuality:
 
     @property
     def p99_s(self) -> float:
-        return sorted(self.late_s)[int(0.99 * (len(self.late_s) - 1))] if self.late_s else 0.0
+        return p99(self.late_s, none=0.0)
 
     def left_out(self, period_s: float) -> tuple[str, ...]:
         """Why what was told may lack something: once later than ``period_s``; else empty."""
@@ -81,6 +82,11 @@ class Punctuality:
             f"may be {LATE_S * 1e3:.0f} ms late",
             *self.left_out(period_s),
         )
+
+
+def p99(values: Collection[float], *, none: float) -> float:
+    """The value that 99 of 100 do not exceed; ``none`` where there are no values."""
+    return sorted(values)[int(0.99 * (len(values) - 1))] if values else none
 
 
 def now_us() -> int:

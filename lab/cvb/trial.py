@@ -10,8 +10,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from operator import attrgetter
 
+from blueprints.cvb import figures
 from lab.closing import Closing
 from lab.cvb import contracts
 from lab.cvb.contracts import (
@@ -30,13 +32,16 @@ from lab.cvb.contracts import (
     VehicleState,
     WarningPushed,
 )
+from lab.cvb.play import Played, Tokens, play
 from lab.cvb.roles import POLICY, PUBLISHER, VEHICLE
+from lab.cvb.scenario import scenario
 from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
-from lab.errors import LabError
+from lab.errors import LabError, WaitTimeout
 from lab.tars.body import changed, decode_body
 from lab.tars.client import TarsClient
 from lab.tars.packets import PUSH_FUNCTION, ResponsePacket
+from lab.wait import wait_for
 
 #: A streaming source publishes this often, seconds.
 STREAM_S = 0.01
@@ -121,6 +126,19 @@ class App:
             ended.set()
             thread.join()
 
+    def settled(self, frames: int, *, within: float) -> Counters:
+        """What was counted, once so many frames have had a fate or the time (s) is over."""
+        fates = attrgetter("sampled_out", "local", "neighbour", "data_centre", "lost")
+        with suppress(WaitTimeout):
+            wait_for(
+                "every frame's fate",
+                lambda: sum(fates(self.counters())) >= frames,
+                timeout=within,
+                interval=0.005,
+                not_yet=(),
+            )
+        return self.counters()
+
     def counters(self) -> Counters:
         """What the edge has counted of it; zeros when it has not heard of it."""
         told = self.proxy.statistics().applications
@@ -130,6 +148,22 @@ class App:
 def new_app(site: Site, edge: str = "edge-a") -> App:
     """An application with a name that no other has."""
     return App(site, edge, f"iec4-{uuid.uuid4().hex[:12]}")
+
+
+def app_everywhere(site: Site) -> App:
+    """Such an application, with a plain policy at all of the site's edges."""
+    app = new_app(site)
+    for edge in site.addresses:
+        app.at(edge).set_policy()
+    return app
+
+
+async def play_anew(site: Site, name: str, *, access: str | None = None) -> Played:
+    """A scenario by such an application at all edges, over that access; else as `play`."""
+    tokens = Tokens(site.token(PUBLISHER), site.token(VEHICLE))
+    link = None if access is None else figures().link(access)
+    application = app_everywhere(site).name
+    return await play(scenario(name), site.addresses, tokens, application, access=link)
 
 
 class Listener(Closing):

@@ -9,8 +9,7 @@ from lab.cvb.contracts import Code, Kind
 from lab.cvb.roles import VEHICLE
 from lab.cvb.site import Site
 from lab.cvb.timeline import now_us
-from lab.cvb.trial import App, Listener, around, detection, new_app
-from lab.errors import LabError
+from lab.cvb.trial import App, Listener, app_everywhere, around, detection
 
 #: A warning or an answer shows so soon, seconds.
 SHOWS_S = 3.0
@@ -83,15 +82,11 @@ class ConnectedVehicles(CriterionLibrary):
     def _open(self) -> Site:
         if self._site is None:
             self._site = Site(lab())
-            self._application = new_app(self._site)
-            for edge in self._site.edges:
-                self._app.at(edge).set_policy()
+            self._application = app_everywhere(self._site)
         return self._site
 
     def _see(self, edge: str, x: float, y: float) -> None:
-        code = self._app.at(edge).publish(detection(x, y))
-        if code != Code.DONE:
-            raise LabError(f"{edge} takes no frame", found=f"code {code}", expected="0")
+        self._app.at(edge).publish_all(1, detection(x, y))
 
     def _told(self, edge: str, *, neighbours: bool) -> list[tuple[float, float]]:
         site = self._open()

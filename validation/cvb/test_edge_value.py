@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import time
 from collections.abc import Callable
 
 import pytest
@@ -30,7 +29,6 @@ from lab.cvb.timeline import now_us
 from lab.cvb.trial import App, Listener, detection, place
 from lab.errors import LabError
 from lab.tars.aio import AsyncProxy, AsyncTarsClient
-from lab.wait import wait_for
 
 NewApp = Callable[..., App]
 NewVehicle = Callable[..., Listener]
@@ -95,17 +93,9 @@ def uplink(app: App, target: Target) -> int:
     """Bytes that go up for frames with that target."""
     app.set_policy(target=target)
     before = app.proxy.statistics().uplink_bytes
-    counted = app.counters()
+    received = app.counters().received
     app.publish_all(FRAMES // 4, *MANY)
-
-    def all_had_a_fate() -> bool:
-        now = app.counters()
-        return (
-            now.local + now.data_centre + now.lost
-            == counted.local + counted.data_centre + counted.lost + FRAMES // 4
-        )
-
-    wait_for("every frame has had a fate", all_had_a_fate, timeout=SHOWS_S)
+    app.settled(received + FRAMES // 4, within=SHOWS_S)
     return app.proxy.statistics().uplink_bytes - before
 
 
@@ -145,7 +135,7 @@ def test_what_is_not_urgent_leaves_the_edge(
 
 async def publish_over(access: str, app: App, site: Site) -> list[int]:
     """Frames to an edge over mobile access, each at its time; their codes."""
-    link = figures().access[access]
+    link = figures().link(access)
     ways = {"edge-a": site.addresses["edge-a"]}
     token = site.token(PUBLISHER)
     async with through(link, ways) as relayed, AsyncTarsClient(relayed["edge-a"]) as client:
@@ -169,7 +159,5 @@ def test_data_is_offloaded_over_mobile_access(
     with evidence.judge(f"frames that come over {access.upper()} go where the policy says"):
         codes = asyncio.run(publish_over(access, own, site))
         assert set(codes) == {Code.DONE}, f"they are answered {sorted(set(codes))}"
-        until = time.monotonic() + SHOWS_S
-        while (counted := own.counters()).data_centre < len(codes) and time.monotonic() < until:
-            pass
+        counted = own.settled(len(codes), within=SHOWS_S)
         assert counted.data_centre == len(codes), f"of {len(codes)} frames it counts {counted}"

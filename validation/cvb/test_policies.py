@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
-from operator import attrgetter
 
 import pytest
 
@@ -28,15 +26,6 @@ FRAMES = 40
 CHANGES = 20
 #: target → the counter of its frames
 COUNTED = {Target.LOCAL: "local", Target.NEIGHBOUR: "neighbour", Target.DATA_CENTRE: "data_centre"}
-
-
-def settled(app: App, frames: int) -> dict[str, int]:
-    """What was counted, once all of so many frames have had a fate (or time is over)."""
-    until = time.monotonic() + SHOWS_S
-    fates = attrgetter("sampled_out", "local", "neighbour", "data_centre", "lost")
-    while sum(fates(counted := app.counters())) < frames and time.monotonic() < until:
-        pass
-    return {name: getattr(counted, name) for name in counted.__struct_fields__}
 
 
 @pytest.mark.criterion("CVB-02")
@@ -83,10 +72,11 @@ def test_applications_have_policies_of_their_own(app: NewApp, evidence: Evidence
         for _ in range(FRAMES):
             urgent.publish(seen)
             statistics.publish(seen)
-        here, away = settled(urgent, FRAMES), settled(statistics, FRAMES)
-        assert here["local"] == FRAMES, f"of the urgent one's {FRAMES} frames: {here}"
+        here = urgent.settled(FRAMES, within=SHOWS_S)
+        away = statistics.settled(FRAMES, within=SHOWS_S)
+        assert here.local == FRAMES, f"of the urgent one's {FRAMES} frames: {here}"
         half = FRAMES // 2
-        assert (away["sampled_out"], away["data_centre"]) == (half, half), (
+        assert (away.sampled_out, away.data_centre) == (half, half), (
             f"of the other's {FRAMES} frames, of which half are taken and sent on: {away}"
         )
 
@@ -108,11 +98,11 @@ def test_a_policy_changes_under_load_without_loss(app: NewApp, evidence: Evidenc
                 )
         refused = [code for code in codes if code != Code.DONE]
         assert not refused, f"{len(refused)} of {len(codes)} frames were refused: {refused[:3]}"
-        counted = settled(own, len(codes))
-        where = counted["local"] + counted["neighbour"]
-        assert where == counted["received"] == len(codes), f"of {len(codes)} frames: {counted}"
-        assert counted["local"], f"none was worked out here: {counted}"
-        assert counted["neighbour"], f"none was worked out by the neighbour: {counted}"
+        counted = own.settled(len(codes), within=SHOWS_S)
+        where = counted.local + counted.neighbour
+        assert where == counted.received == len(codes), f"of {len(codes)} frames: {counted}"
+        assert counted.local, f"none was worked out here: {counted}"
+        assert counted.neighbour, f"none was worked out by the neighbour: {counted}"
 
 
 @pytest.mark.parametrize(
@@ -136,8 +126,8 @@ def test_a_target_works_out_what_is_due(
         assert heard, f"the vehicle hears no warning within {SHOWS_S:g} s"
         [warning] = heard
         assert warning.worked_out == target, f"it was worked out at {warning.worked_out.name}"
-        counted = settled(own, 1)
-        assert counted[COUNTED[target]] == 1, f"the edge has counted {counted}"
+        counted = own.settled(1, within=SHOWS_S)
+        assert getattr(counted, COUNTED[target]) == 1, f"the edge has counted {counted}"
 
 
 @pytest.mark.criterion("CVB-09")
@@ -148,8 +138,8 @@ def test_sampling_takes_a_share_of_the_frames(app: NewApp, evidence: Evidence) -
         taken: list[int] = []
         for number in range(1, FRAMES + 1):
             own.publish(detection(-150, -60))
-            counted = settled(own, number)
-            if counted["local"] > len(taken):
+            counted = own.settled(number, within=SHOWS_S)
+            if counted.local > len(taken):
                 taken.append(number)
         assert len(taken) == FRAMES // 4, f"{len(taken)} of {FRAMES} frames were worked out"
         gaps = {after - before for before, after in itertools.pairwise(taken)}
@@ -211,8 +201,8 @@ def test_who_may_not_publish_is_refused(app: NewApp, site: Site, evidence: Evide
         }.items():
             code = own.publish(token=token)
             assert code == Code.UNAUTHORISED, f"a frame with {whose} token is answered {code}"
-        counted = settled(own, 1)
-        assert (counted["received"], counted["refused"]) == (1, 4), f"the edge counts {counted}"
+        counted = own.settled(1, within=SHOWS_S)
+        assert (counted.received, counted.refused) == (1, 4), f"the edge counts {counted}"
 
 
 @pytest.mark.criterion("CVB-25")

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from blueprints.cvb import figures
-from blueprints.evidence import Evidence, WindowSpoilt
-from lab.cvb import scenario as scenarios
-from lab.cvb.play import Played, Tokens, play
-from lab.cvb.roles import PUBLISHER, VEHICLE
+from blueprints.evidence import Evidence
+from lab.cvb.play import Played, first_that_tells
 from lab.cvb.site import Site
-from lab.cvb.trial import new_app
+from lab.cvb.trial import play_anew
 
 #: So often scenarios are played when a source or a vehicle fell behind, and not all was well.
 WINDOWS = 3
@@ -39,18 +36,9 @@ Windows = Callable[[str], Iterator[Several]]
 
 
 async def play_beside(site: Site, which: str) -> Several:
-    tokens = Tokens(site.token(PUBLISHER), site.token(VEHICLE))
-
-    async def one(name: str, access: str | None) -> Played:
-        own = new_app(site)
-        for edge in site.addresses:
-            own.at(edge).set_policy()
-        link = None if access is None else figures().access[access]
-        scenario = scenarios.load(scenarios.DIRECTORY / f"{name}.yaml")
-        return await play(scenario, site.addresses, tokens, own.name, access=link)
-
     pairs = BESIDE_EACH_OTHER[which]
-    return dict(zip(pairs, await asyncio.gather(*(one(*pair) for pair in pairs)), strict=True))
+    found = await asyncio.gather(*(play_anew(site, name, access=link) for name, link in pairs))
+    return dict(zip(pairs, found, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +53,6 @@ def windows(site: Site) -> Windows:
             yield kept[which][number]
 
     return each
-
-
-def first_that_tells(
-    windows: Iterator[Several], pair: tuple[str, str | None], is_well: Callable[[Played], bool]
-) -> Played:
-    """The first window in which all is well, or which tells who is to blame (`Played.tells`).
-
-    Who falls behind adds to latencies, and takes nothing from them: what is well all the same is
-    so without it. Raises `WindowSpoilt` when there is no such window.
-    """
-    for window in windows:
-        found = window[pair]
-        if is_well(found) or found.tells(figures().slo.warning_p99_ms):
-            return found
-    raise WindowSpoilt("; ".join(found.spoilt_by))
 
 
 def told(found: Played) -> dict[str, object]:
@@ -106,7 +79,8 @@ def told(found: Played) -> dict[str, object]:
 def test_what_is_due_is_warned_of_and_nothing_else(
     name: str, windows: Windows, evidence: Evidence
 ) -> None:
-    found = first_that_tells(windows("wired"), (name, None), lambda one: one.judged().flawless)
+    taken = (window[name, None] for window in windows("wired"))
+    found = first_that_tells(taken, lambda one: one.judged().flawless)
     evidence.attach("played.json", told(found))
     with evidence.judge(f"{found.scenario.title}: no warning is missed, and none is false"):
         judged = found.judged()
@@ -125,9 +99,8 @@ def test_what_is_due_is_warned_of_and_nothing_else(
 def test_mobile_access_warns_in_time(
     name: str, access: str, windows: Windows, evidence: Evidence
 ) -> None:
-    found = first_that_tells(
-        windows("mobile"), (name, access), lambda one: one.judged().flawless and in_time(one)
-    )
+    taken = (window[name, access] for window in windows("mobile"))
+    found = first_that_tells(taken, lambda one: one.judged().flawless and one.in_time)
     evidence.attach("played.json", told(found))
     with evidence.judge(f"over {access.upper()} no warning is missed, none is false, none is late"):
         judged = found.judged()
@@ -136,13 +109,10 @@ def test_mobile_access_warns_in_time(
         evidence.check(evidence.measure("warning_p99", found.p99_ms, "ms", samples=samples))
 
 
-def in_time(found: Played) -> bool:
-    return found.p99_ms <= figures().slo.warning_p99_ms
-
-
 @pytest.mark.criterion("CVB-29")
 def test_warnings_come_in_time(windows: Windows, evidence: Evidence) -> None:
-    found = first_that_tells(windows("crowded"), ("crowded", None), in_time)
+    taken = (window["crowded", None] for window in windows("crowded"))
+    found = first_that_tells(taken, lambda one: one.in_time)
     evidence.attach("played.json", told(found))
     with evidence.judge("99 of 100 warnings come in time, from the detection to the vehicle"):
         assert found.latencies_ms, "no warning came"

@@ -12,7 +12,7 @@ from lab.classroom.attendee import Attendee
 from lab.classroom.conversation import Reconnected
 from lab.classroom.errors import SignallingRefused
 from lab.classroom.lesson import Lesson
-from lab.classroom.media import PICTURES_PER_SECOND, SILENCE_DB
+from lab.classroom.media import SILENCE_DB
 from lab.classroom.messages import (
     ParticipantLeft,
     ParticipantPublished,
@@ -131,8 +131,7 @@ def test_the_picture_arrives_as_it_is_sent(taught: Taught, evidence: Evidence) -
     with evidence.judge("the picture arrives in the size and at the rate at which it is sent"):
         seen = taught.student.hear(taught.stream, WATCH_S)
         assert seen.picture is not None, "no picture can be seen"
-        rate = 100 * seen.picture.rate / PICTURES_PER_SECOND
-        lost = 100 * seen.lost / max(1, seen.packets + seen.lost)
+        rate, lost = seen.picture.rate_percent, seen.loss_percent
         evidence.check(
             evidence.measure("freezes", seen.picture.freezes, "count", samples=seen.video_frames),
             evidence.measure("picture_rate", rate, "%", samples=seen.video_frames),
