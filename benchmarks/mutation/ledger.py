@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.mutation.target import Target
 from benchmarks.mutation.watch import Sitting
+from reports.files import write_whole
 
 #: How many inputs each parser must have had.
 WANTED = 1_000_000
 
 
 @dataclass
-class Entry:
-    """One parser: counts since its source last changed. ``seconds`` of all sittings."""
+class Entry(Sitting):
+    """One parser: all sittings since its source, of that ``digest``, last changed."""
 
-    digest: str
     next_batch: int = 0
-    ran: int = 0
-    accepted: int = 0
-    refused: int = 0
-    seconds: float = 0.0
-    growth_kib: int = 0
-    findings: list[dict[str, str]] = field(default_factory=list)
+    digest: str = ""
 
     @property
     def left(self) -> int:
@@ -63,11 +58,10 @@ class Ledger:
         digest = target.digest()
         entry = self._of.get(target.name)
         if entry is None or entry.digest != digest:
-            entry = self._of[target.name] = Entry(digest)
+            entry = self._of[target.name] = Entry(digest=digest)
         return entry
 
     def save(self) -> None:
         """Write all of it, whole or not at all."""
-        unfinished = self._file.with_suffix(".new")
-        unfinished.write_text(json.dumps({n: asdict(e) for n, e in self._of.items()}, indent=1))
-        unfinished.replace(self._file)
+        counts = {name: asdict(entry) for name, entry in self._of.items()}
+        write_whole(self._file, json.dumps(counts, indent=1).encode())
