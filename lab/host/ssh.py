@@ -328,13 +328,15 @@ def _collect(channel: paramiko.Channel, stdout: Output, stderr: Output, *, until
     last_data = time.monotonic()
     while (now := time.monotonic()) < until:
         poll.poll(min(_POLL, until - now) * 1000)
+        # Asked before reading: what comes between a look at the streams and the end is read, too.
+        ended = channel.eof_received or channel.closed
         while channel.recv_ready():
             stdout.write(channel.recv(1 << 16))
             last_data = time.monotonic()
         while channel.recv_stderr_ready():
             stderr.write(channel.recv_stderr(1 << 16))
             last_data = time.monotonic()
-        if channel.eof_received or channel.closed:
+        if ended:
             channel.status_event.wait(max(until - time.monotonic(), 0))
             return
         if channel.exit_status_ready() and time.monotonic() - last_data > _SILENCE:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from blueprints.errors import ConfigError
@@ -22,6 +23,7 @@ from lab.host.connection import try_login
 from lab.host.ssh import SshHost
 from lab.inventory import Account, HostEntry
 from lab.secrets import SecretUnavailable
+from lab.wait import wait_for
 from tests.hosts.processes import with_word
 from tests.hosts.wire import Wire
 
@@ -130,6 +132,24 @@ def test_many_commands_use_one_connection(wired: SshHost, wire: Wire):
         wired.check(["true"])
 
     assert wire.connections == 1
+
+
+def test_what_comes_between_a_look_at_the_streams_and_their_end_is_not_lost(
+    ssh_host: SshHost, monkeypatch: pytest.MonkeyPatch
+):
+    """The first look finds nothing yet; then all arrives at once, the end with it."""
+    looked: set[int] = set()
+    look = paramiko.Channel.recv_ready
+
+    def too_early(channel: paramiko.Channel) -> bool:
+        if channel.chanid in looked:
+            return look(channel)
+        looked.add(channel.chanid)
+        wait_for("their end", lambda: channel.eof_received or channel.closed, timeout=10)
+        return False
+
+    monkeypatch.setattr(paramiko.Channel, "recv_ready", too_early)
+    assert ssh_host.run(["echo", "last words"]).check().text == "last words\n"
 
 
 def test_a_lost_connection_is_opened_again_for_the_next_command(wired: SshHost, wire: Wire):

@@ -120,9 +120,10 @@ class Loop:
             start_new_session=True,
         )
 
-    def child(self) -> int:
+    def child(self) -> int | None:
+        """The pid that the loop waits for; None while it is being written."""
         text = (self.directory / "it.child").read_text()
-        return int(text)
+        return int(text) if text.endswith("\n") else None
 
     def said(self) -> list[str]:
         return (self.directory / "said").read_text().split()
