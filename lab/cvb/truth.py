@@ -221,8 +221,12 @@ def _reason(dues: list[Due], heard: Heard, name: str | None) -> str:
 def _ended_between(
     due: Due, first: Heard, second: Heard, tolerance: Tolerance, hazard: Hazard
 ) -> bool:
-    """Whether the rule may not have held between two warnings for as long as ends an episode."""
-    enough = hazard.episode_end_ms / 1000 - tolerance.period_s
+    """Whether the rule may have been seen not to hold between them for as long as ends an episode.
+
+    The last frame that shows it to hold may be a period before it ceases, the first one that
+    shows it again a period after that.
+    """
+    enough = hazard.episode_end_ms / 1000 - 2 * tolerance.period_s
     pauses = without(((first.seen_s, second.seen_s),), due.sure)
     return any(end - begin >= enough for begin, end in pauses)
 

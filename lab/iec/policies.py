@@ -24,6 +24,8 @@ from lab.wait import wait_for
 _STAGE = "iec4.stage"
 #: What is put on the stage holds within this time, seconds.
 SETTLE_S = 10.0
+#: How long nodes may take to be Ready again, seconds.
+READY_S = 30.0
 
 
 class NotAsExpected(LabError):
@@ -197,14 +199,20 @@ def _work(pod: policy_matrix.Pod, node: str, image: str) -> Work:
 
 
 def two_nodes(cluster: Cluster) -> tuple[str, str]:
-    """Two nodes that take pods, twice the same where there is one. Raises `LabError` for none."""
-    names = [
-        str(node.metadata.name)
-        for node in cluster.kube.list(Node)
-        if node.metadata and _takes_pods(node)
-    ]
-    if not names:
-        raise LabError("no node of the cluster takes pods", expected="one that is Ready")
+    """Two nodes that take pods, twice the same where there is one.
+
+    Waits for one: after a restart of the API server nodes may count as lost for a while. Raises
+    `WaitTimeout` when there is none.
+    """
+
+    def able() -> list[str]:
+        return [
+            str(node.metadata.name)
+            for node in cluster.kube.list(Node)
+            if node.metadata and _takes_pods(node)
+        ]
+
+    names = wait_for("a node of the cluster that takes pods", able, timeout=READY_S)
     return names[0], names[min(1, len(names) - 1)]
 
 

@@ -17,9 +17,8 @@ from lab.cvb.scenario import Camera, Mover, Obstacle, Scenario
 from lab.cvb.spans import holds
 from lab.cvb.timeline import Punctuality, Timeline
 from lab.tars.aio import AsyncTarsClient
+from tests.cvb.places import corners, places
 from tests.cvb.small_edge import TOKENS, small_edge
-
-places = st.tuples(st.floats(-50, 50), st.floats(-50, 50))
 
 
 def watched(camera: Camera, mover: Mover, walls: list[Obstacle]) -> Scenario:
@@ -37,7 +36,7 @@ def watched(camera: Camera, mover: Mover, walls: list[Obstacle]) -> Scenario:
     st.floats(-720, 720),
     st.floats(1, 360),
     st.floats(1, 100),
-    st.lists(st.lists(places, min_size=3, max_size=4), max_size=3),
+    st.lists(st.lists(corners, min_size=3, max_size=4), max_size=3),
     st.tuples(places, places),
     st.lists(st.floats(0, 10, exclude_max=True), min_size=20, max_size=20),
 )
@@ -46,14 +45,14 @@ def test_it_sees_what_the_truth_says(
     facing: float,
     opening: float,
     reach: float,
-    corners: list[list[tuple[float, float]]],
+    walls: list[list[tuple[float, float]]],
     ends: tuple[tuple[float, float], tuple[float, float]],
     moments: list[float],
 ) -> None:
     """One is worked out for a moment, the other for all time; at a sight's edge either is right."""
     camera = Camera(edge="edge-a", at=at, facing_deg=facing, opening_deg=opening, range_m=reach)
     mover = Mover(kind="pedestrian", track=((0, *ends[0]), (10, *ends[1])))
-    scenario = watched(camera, mover, [Obstacle(corners=tuple(wall)) for wall in corners])
+    scenario = watched(camera, mover, [Obstacle(corners=tuple(wall)) for wall in walls])
     spans = sight.seen(camera, mover, scenario.obstacles.values())
     looking = RoadsideCamera(scenario, "one")
     for moment in moments:

@@ -5,19 +5,17 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blueprints.cvb import figures
 from lab.cvb import scenario as scenarios
 from lab.cvb.scenario import Camera, Mover, Obstacle, Scenario
 from lab.cvb.truth import Due, Heard, Tolerance, due, judge
+from tests.cvb.places import corners, places
 
 HAZARD = figures().hazard
 AROUND = Camera(edge="edge-a", at=(0, 30), facing_deg=0, opening_deg=360, range_m=1000)
-
-coordinates = st.integers(-60, 60).map(float)
-places = st.tuples(coordinates, coordinates)
 
 
 @st.composite
@@ -30,12 +28,12 @@ def tracks(draw: st.DrawFn) -> tuple[tuple[float, float, float], ...]:
 @st.composite
 def sites(draw: st.DrawFn) -> Scenario:
     """A vehicle that reports, two others, and a camera behind an obstacle."""
-    corners = tuple(draw(st.lists(places, min_size=3, max_size=3)))
+    wall = tuple(draw(st.lists(corners, min_size=3, max_size=3)))
     return Scenario(
         title="any",
         duration_s=20,
         cameras={"one": AROUND},
-        obstacles={"wall": Obstacle(corners=corners)} if draw(st.booleans()) else {},
+        obstacles={"wall": Obstacle(corners=wall)} if draw(st.booleans()) else {},
         movers={
             "car": Mover(kind="vehicle", reports=True, track=draw(tracks())),
             "walker": Mover(kind="pedestrian", track=draw(tracks())),
@@ -127,7 +125,7 @@ class Onlooker:
         phase = self.random.uniform(0, self.tolerance.period_s)
         held: dict[str, float] = {}
         heard: list[Heard] = []
-        frames = int(self.scenario.duration_s / self.tolerance.period_s)
+        frames = math.ceil((self.scenario.duration_s - phase) / self.tolerance.period_s)
         for number in range(frames):
             moment = phase + number * self.tolerance.period_s
             stale = self.random.uniform(0, self.tolerance.stale_s)
@@ -176,7 +174,27 @@ def crosses(eye: tuple[float, float], place: tuple[float, float], wall: Obstacle
     )
 
 
+#: The walker is no hazard from 10.14 s to 12 s. In frames at 10.08 s and 12.08 s it is.
+SEEN_TWO_SECONDS_APART = Scenario(
+    title="any",
+    duration_s=20,
+    cameras={"one": AROUND},
+    movers={
+        "car": Mover(
+            kind="vehicle",
+            reports=True,
+            track=((0, 0, 0), (0.1, 0, 0), (8.7, 27, 29), (13.5, -1, 8)),
+        ),
+        "walker": Mover(
+            kind="pedestrian", track=((0, 0, 0), (9.8, 24, 26), (12, 0, 0), (12.1, 0, 1))
+        ),
+        "other": Mover(kind="vehicle", track=((0, 0, 0), (0.1, 0, 0))),
+    },
+)
+
+
 @given(sites(), st.integers(0, 10_000))
+@example(SEEN_TWO_SECONDS_APART, 0)
 @settings(max_examples=150)
 def test_whoever_sees_within_the_tolerance_is_flawless(scenario: Scenario, seed: int) -> None:
     heard = Onlooker(scenario, seed).warnings()
