@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from blueprints.config import BoundedLoader
+from blueprints.config import constructed
 from lab.errors import LabError
 from lab.secrets import redactor
 
@@ -98,7 +98,7 @@ def read(text: str, *, beside: Path | None = None) -> Access:
     what is missing, never a value. Its keys and tokens are redacted from now on.
     """
     try:
-        config = yaml.load(text, Loader=BoundedLoader)  # noqa: S506  derives from SafeLoader
+        config = constructed(text)
         named = {
             kind: {entry["name"]: entry[one] for entry in config.get(kind) or ()}
             for kind, one in (("clusters", "cluster"), ("users", "user"), ("contexts", "context"))
