@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -81,9 +81,26 @@ class Node(Model):
 
 
 class FaultEntry(Model):
-    """A fault's blast radius: ids or layers whose criteria it may flip."""
+    """What a fault does, beside failing the criteria that name it as theirs.
+
+    ``value``: the text that it is injected with, where it can do several things. ``blast``: ids or
+    layers whose criteria it may flip, its own among them. ``fails``: further
+    criteria that it must FAIL. ``breaks``: what it breaks the lab for, so that these criteria
+    cannot be judged and must end as ERROR, never as FAIL. Both: id → what the reason must say (a
+    regular expression).
+    """
 
     blast: tuple[str, ...]
+    value: str = ""
+    fails: dict[str, str] = Field(default_factory=dict)
+    breaks: dict[str, str] = Field(default_factory=dict)
+
+
+class Expectation(NamedTuple):
+    """What a fault must do to a criterion: the verdict's word, and what the reason must say."""
+
+    verdict: Literal["FAIL", "ERROR"]
+    says: str
 
 
 class BluvalTest(Model):
@@ -219,6 +236,24 @@ class Blueprint:
         """The one criterion that judges whether ``system`` lives."""
         return next((c for c in self.criteria if c.liveness_of == system), None)
 
+    def faults_of(self, criterion: Criterion) -> list[str]:
+        """The faults that show what a criterion's verdict means, its own first."""
+        further = [
+            name
+            for name, fault in self.faults.items()
+            if criterion.id in (*fault.fails, *fault.breaks) and name != criterion.fault
+        ]
+        return further if criterion.fault is None else [criterion.fault, *further]
+
+    def expected(self, fault: str, criterion: Criterion) -> Expectation:
+        """What one of `faults_of` a criterion must do to it."""
+        if fault == criterion.fault:
+            return Expectation("FAIL", criterion.fails_with)
+        entry = self.faults[fault]
+        if criterion.id in entry.fails:
+            return Expectation("FAIL", entry.fails[criterion.id])
+        return Expectation("ERROR", entry.breaks[criterion.id])
+
     def in_blast(self, fault: str, criterion: Criterion) -> bool:
         """Whether ``fault`` may flip ``criterion``."""
         blast = self.faults[fault].blast
@@ -278,9 +313,21 @@ class _Check:
             self._known("layer", layer, content.layers, "sentinels", layer)
             self._known("criterion", sentinel, ids, "sentinels", layer)
         for name, fault in content.faults.items():
-            for i, target in enumerate(fault.blast):
-                known = ids | set(content.layers)
-                self._known("criterion or layer", target, known, "faults", name, "blast", i)
+            self._fault(name, fault, ids)
+
+    def _fault(self, name: str, fault: FaultEntry, ids: set[str]) -> None:
+        known = ids | set(self._content.layers)
+        for i, target in enumerate(fault.blast):
+            self._known("criterion or layer", target, known, "faults", name, "blast", i)
+        for key in ("fails", "breaks"):
+            for identifier, pattern in getattr(fault, key).items():
+                at = ("faults", name, key, identifier)
+                self._known("criterion", identifier, ids, *at)
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    says = f"no regular expression: {error}"
+                    raise self._document.error(*at, says=says) from None
 
     def _criterion(self, i: int, criterion: Criterion) -> None:
         at = ("criteria", i)

@@ -34,6 +34,7 @@ CAPABILITIES = {
     "second-interface": "a pod can have a second network interface",
     "vuls": "there is a report of Vuls about a host",
     "browser": "a Chromium can be started",
+    "neighbour-edge": "the connected vehicles' site has all of its edges",
     "webhook": "the classroom posts its events to the suite's machine",
     "kvm": "hardware virtual machines can be started",
     "faults": "faults can be injected on request",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from blueprints import model
+from blueprints.cvb import figures
 from blueprints.errors import ConfigError
 from blueprints.evidence import Recorder
 from blueprints.model import Blueprint, Criterion, Maturity
@@ -184,6 +185,7 @@ def _supplied(inventory: Inventory) -> set[str]:
         "webhook": classroom is not None and classroom.webhook,
         "conformance": cluster is not None and cluster.conformance,
         "vuls": any(host.vuls for host in inventory.hosts.values()),
+        "neighbour-edge": len(inventory.with_role("tars-agent")) >= len(figures().site),
     }
     return {capability for capability, there in supplied.items() if there}
 

@@ -176,6 +176,9 @@ def explain(identifier: str, blueprint: str) -> int:
     if criterion.fault:
         rows["proven by"] = f"fault {criterion.fault}: must FAIL with /{criterion.fails_with}/"
         rows["blast radius"] = ", ".join(loaded.faults[criterion.fault].blast)
+        for fault in loaded.faults_of(criterion)[1:]:
+            verdict, says = loaded.expected(fault, criterion)
+            rows[f"with {fault}"] = f"must be {verdict} with /{says}/"
     for name, value in rows.items():
         print(f"  {name + ':':<22} {value}")
     return 0

@@ -1,8 +1,9 @@
 """``prove``: show that criteria can fail, and that nothing else fails with them.
 
-For each criterion: clean → PASS, its fault injected → FAIL with the expected reason,
-cleared → PASS; meanwhile what the fault must not touch stays as it was: one sentinel in
-every other layer, or criteria that chance picks. What SKIPs counts as skipped, not as proven.
+For each criterion: clean → PASS, its fault injected → FAIL with the expected reason, what breaks
+the lab for it → ERROR, cleared → PASS; meanwhile what the fault must not touch stays as it was:
+one sentinel in every other layer, or criteria that chance picks. What SKIPs counts as skipped,
+not as proven.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def _work(
     as_json: bool,
 ) -> int:
     for criterion in chosen:
-        if criterion.fault is not None:
-            faults.find(criterion.fault)  # one that a lab can inject
+        for fault in blueprint.faults_of(criterion):
+            faults.find(fault)  # one that a lab can inject
     log = Log(directory.path / "proof")
     progress = Progress.for_terminal(quiet=quiet or as_json)
     try:
@@ -117,7 +118,7 @@ def _work(
         progress.close()
         directory.state.ended = now()
         directory.save()
-        found = summary(chosen, log.clean, log.tried)
+        found = summary(blueprint, chosen, log.clean, log.tried)
         told = prove_page.Telling(blueprint, template.name, found, log)
         document = json.dumps(found.document(), indent=2)
         write_whole(directory.path / PAGE, prove_page.as_html(told))

@@ -105,7 +105,7 @@ class ProvingLab:
         stages.deploy(self._directory, lab, self._progress, systems=systems)
 
     def inject(self, fault: str) -> None:
-        faults.inject(self._inventory, fault)
+        faults.inject(self._inventory, fault, self._blueprint.faults[fault].value)
 
     def clear(self, fault: str) -> None:
         faults.clear(self._inventory, fault)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from blueprints.evidence import Verdict
-from blueprints.model import Criterion
+from blueprints.model import Blueprint, Criterion
 from pipeline.prove_plan import Trial
 
 STATES = ("proven", "unproven", "skipped")
@@ -89,11 +89,14 @@ class Summary:
 
 
 def summary(
-    chosen: Iterable[Criterion], clean: Mapping[str, Seen], tried: Mapping[str, Tried]
+    blueprint: Blueprint,
+    chosen: Iterable[Criterion],
+    clean: Mapping[str, Seen],
+    tried: Mapping[str, Tried],
 ) -> Summary:
     """What is shown of the chosen criteria. ``tried``: by fault."""
     return Summary(
-        tuple(_proof(criterion, clean, tried.get(criterion.fault or "")) for criterion in chosen),
+        tuple(_proof(blueprint, criterion, clean, tried) for criterion in chosen),
         tuple(flip for one in tried.values() for flip in flips(one, clean)),
     )
 
@@ -116,55 +119,71 @@ def not_back(tried: Tried, clean: Mapping[str, Seen]) -> list[str]:
     return [i for i, seen in tried.cleared.items() if seen.verdict != clean[i].verdict]
 
 
-def doubts(tried: Tried, criteria: Iterable[Criterion], clean: Mapping[str, Seen]) -> bool:
+def doubts(
+    blueprint: Blueprint, tried: Tried, criteria: Iterable[Criterion], clean: Mapping[str, Seen]
+) -> bool:
     """Whether the trial must be repeated: it proves not all that it should, or flips more.
 
     ``criteria``: those that the trial is to prove.
     """
-    unproven = any(_missing(criterion, tried) for criterion in criteria)
+    unproven = any(_missing(blueprint, criterion, tried) for criterion in criteria)
     return bool(unproven or flips(tried, clean) or not_back(tried, clean))
 
 
-def _proof(criterion: Criterion, clean: Mapping[str, Seen], tried: Tried | None) -> Proof:
+def _proof(
+    blueprint: Blueprint,
+    criterion: Criterion,
+    clean: Mapping[str, Seen],
+    tried: Mapping[str, Tried],
+) -> Proof:
+    """Of the trials of all its faults; what its own one made of it is what a proof says."""
     before = clean.get(criterion.id, _NOT_JUDGED)
+    mine = [tried[fault] for fault in blueprint.faults_of(criterion) if fault in tried]
     if before.verdict == Verdict.SKIP:
         state, says = "skipped", f"unprovable here: {before.reason}"
-    elif problem := _problem(criterion, before, clean, tried):
+    elif problem := _problem(blueprint, criterion, before, clean, tried):
         state, says = "unproven", problem
     else:
-        assert tried is not None, "what was not tried is a problem"
-        state, says = "proven", tried.faulty[criterion.id].reason
-    again = f" (tried {tried.tries} times)" if tried is not None and tried.tries > 1 else ""
+        state, says = "proven", mine[0].faulty[criterion.id].reason
+    tries = max((one.tries for one in mine), default=1)
+    again = f" (tried {tries} times)" if tries > 1 else ""
     return Proof(criterion.id, criterion.fault, state, f"{says}{again}")
 
 
 def _problem(
-    criterion: Criterion, before: Seen, clean: Mapping[str, Seen], tried: Tried | None
+    blueprint: Blueprint,
+    criterion: Criterion,
+    before: Seen,
+    clean: Mapping[str, Seen],
+    tried: Mapping[str, Tried],
 ) -> str | None:
     """Why a criterion is not proven; None when it is."""
     if criterion.fault is None:
         return "it names no fault"
     if before.verdict != Verdict.PASS and before is not _NOT_JUDGED:
         return f"clean lab: {before}"
-    if tried is None:
-        return "not tried"
-    if missing := _missing(criterion, tried):
-        return missing
-    for flip in flips(tried, clean):
-        return f"{flip.criterion} changed to {flip.verdict}: {flip.says}"
+    for fault in blueprint.faults_of(criterion):
+        further = "" if fault == criterion.fault else f"{fault}: "
+        if fault not in tried:
+            return f"{further}not tried"
+        if missing := _missing(blueprint, criterion, tried[fault]):
+            return f"{further}{missing}"
+        for flip in flips(tried[fault], clean):
+            return f"{further}{flip.criterion} changed to {flip.verdict}: {flip.says}"
     return None
 
 
-def _missing(criterion: Criterion, tried: Tried) -> str | None:
+def _missing(blueprint: Blueprint, criterion: Criterion, tried: Tried) -> str | None:
     """What the trial lacks to prove the criterion; None when it does."""
     if tried.trouble:
         return tried.trouble
     faulty = tried.faulty.get(criterion.id, _NOT_JUDGED)
     cleared = tried.cleared.get(criterion.id, _NOT_JUDGED)
-    if faulty.verdict != Verdict.FAIL:
-        return f"with the fault: {faulty}; expected FAIL"
-    if not re.search(criterion.fails_with, faulty.reason):
-        return f"with the fault: {faulty.reason!r} does not say /{criterion.fails_with}/"
+    verdict, says = blueprint.expected(tried.trial.fault, criterion)
+    if faulty.verdict != verdict:
+        return f"with the fault: {faulty}; expected {verdict}"
+    if not re.search(says, faulty.reason):
+        return f"with the fault: {faulty.reason!r} does not say /{says}/"
     if cleared.verdict != Verdict.PASS:
         return f"cleared: {cleared}; expected PASS"
     return None

@@ -144,7 +144,7 @@ def _heat_map(told: Telling) -> Html:
     rows = [
         Row(
             fault,
-            {i: _cell(told.log.tried[fault], i, seen) for i, seen in _faulty(told, fault)},
+            {i: _cell(told, fault, i, seen) for i, seen in _faulty(told, fault)},
             frozenset(c.id for c in blueprint.criteria if blueprint.in_blast(fault, c)),
         )
         for fault in faults
@@ -161,10 +161,12 @@ def _faulty(told: Telling, fault: str) -> Iterable[tuple[str, Seen]]:
     return ((i, seen) for i, seen in told.log.tried[fault].faulty.items() if i in known)
 
 
-def _cell(tried: Tried, identifier: str, seen: Seen) -> Cell:
+def _cell(told: Telling, fault: str, identifier: str, seen: Seen) -> Cell:
+    tried, criterion = told.log.tried[fault], told.blueprint.criterion(identifier)
     flipped = not _stayed(tried, identifier)
     if identifier in tried.trial.own:
-        outcome = _FLIPPED if seen.verdict == Verdict.FAIL else _WRONG
+        wanted = told.blueprint.expected(fault, criterion).verdict
+        outcome = _FLIPPED if seen.verdict == wanted else _WRONG
     elif identifier in tried.trial.within:
         outcome = _FLIPPED if flipped else _KEPT
     else:

@@ -21,7 +21,7 @@ BATCH = 8
 class Trial:
     """A fault, and the ids of the criteria that are judged while it is injected.
 
-    ``own``: those whose fault it is, which must FAIL. ``within``: others of its blast radius,
+    ``own``: those that it must flip as the blueprint says. ``within``: others of its blast radius,
     which may change. ``outside``: what must stay as it was. ``apart``: it proves what needs
     the lab alone. ``ruinous``: it may leave something dead behind.
     """
@@ -93,8 +93,9 @@ def _trials(
 ) -> list[Trial]:
     by_fault: dict[str, list[Criterion]] = {}
     for criterion in chosen:
-        if criterion.fault is not None and criterion.id in able:
-            by_fault.setdefault(criterion.fault, []).append(criterion)
+        if criterion.id in able:
+            for fault in blueprint.faults_of(criterion):
+                by_fault.setdefault(fault, []).append(criterion)
     trials = []
     for fault, own in by_fault.items():
         watching = [c for c in others(fault, own) if c.id in able and c not in own]

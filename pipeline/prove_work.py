@@ -72,7 +72,7 @@ class Prover:
 
     def _doubtful(self, tried: Tried) -> bool:
         own = [self._blueprint.criterion(i) for i in self._passing(tried.trial.own)]
-        return doubts(tried, own, self._log.clean)
+        return doubts(self._blueprint, tried, own, self._log.clean)
 
     def _try(self, batch: list[Trial]) -> list[Tried]:
         """Try each, then see whether the clean verdicts are back; a new lab where they are not."""

@@ -17,6 +17,9 @@ FAULTS = (
         "the backend accepts HTTP and WebSocket requests, never answers, and cuts them after 30 s",
     ),
     Fault(
+        "classroom.answers-cut", _ROLES, "answers by HTTP end in their middle, the connection too"
+    ),
+    Fault(
         "classroom.accept-any-secret",
         _ROLES,
         "REST lets in whoever brings an Authorization header, whatever is in it",

@@ -17,13 +17,21 @@ def found(registry: tuple[str, int], *, timeout: float = 3.0) -> dict[str, Addre
     return {one.host: Address(one.host, one.port) for one in endpoints}
 
 
+def placed(hosts: Sequence[str]) -> dict[str, str]:
+    """Edge of the site → its host, by the order of both; fewer hosts carry the site's first edges.
+
+    What needs all of the site needs the capability ``neighbour-edge``.
+    """
+    return dict(zip(figures().site, hosts, strict=False))
+
+
 def of_the_site(listening: Mapping[str, Address], hosts: Sequence[str]) -> dict[str, Address]:
     """Edge of the site → where it listens; ``hosts`` are the addresses in the lab's order.
 
-    Raises `SystemDown` when one of the site's edges is on none of them.
+    Raises `SystemDown` when one of these edges is not there.
     """
-    edges = dict(zip(figures().site, hosts, strict=False))
-    missing = [edge for edge in figures().site if edges.get(edge) not in listening]
+    edges = placed(hosts)
+    missing = [edge for edge, host in edges.items() if host not in listening]
     if missing:
         raise SystemDown(
             f"no edge serves the area of {', '.join(missing)}",

@@ -17,6 +17,7 @@ from typing import Any
 from blueprints.cvb import figures
 from blueprints.errors import ConfigError
 from lab.cvb.contracts import APPLICATION, DATA_CENTRE_SERVER, EDGE_SERVER
+from lab.cvb.edges import placed
 from lab.cvb.package import TOKEN_FILE, build
 from lab.cvb.probe import probe
 from lab.cvb.roles import EDGE, ROLES
@@ -47,14 +48,13 @@ def recipe(lab: Lab) -> Recipe:
 
 
 def edge_hosts(lab: Lab) -> dict[str, str]:
-    """Edge of the site → the host that it runs on; raises `ConfigError` when hosts are too few."""
-    site, hosts = figures().site, lab.inventory.with_role(AGENT_ROLE)
-    if len(hosts) < len(site):
-        raise ConfigError(
-            f"lab {lab.inventory.name} has {len(hosts)} hosts with the role {AGENT_ROLE}; "
-            f"the site needs {len(site)}, one for each of {', '.join(site)}"
-        )
-    return dict(zip(site, hosts, strict=False))
+    """Edge of the site → the host that it runs on; raises `ConfigError` when there is none."""
+    if found := placed(lab.inventory.with_role(AGENT_ROLE)):
+        return found
+    raise ConfigError(
+        f"lab {lab.inventory.name} has no host with the role {AGENT_ROLE}; "
+        f"the site wants one for each of {', '.join(figures().site)}"
+    )
 
 
 def settings(lab: Lab) -> dict[str, Any]:

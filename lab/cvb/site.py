@@ -42,7 +42,7 @@ class Site(Closing):
         told = [cast("str", lab.inventory.hosts[name].address) for name in hosts]
         self.addresses: Mapping[str, Address] = edges.of_the_site(edges.found(registry), told)
         #: Edge of the site → the inventory's name of its host.
-        self.hosts: Mapping[str, str] = dict(zip(self.addresses, hosts, strict=False))
+        self.hosts: Mapping[str, str] = edges.placed(hosts)
         self.edges = {name: self.edge(name) for name in self.addresses}
         endpoints = resolve(registry, DATA_CENTRE_OBJECT)
         if not endpoints:
@@ -83,6 +83,24 @@ class Site(Closing):
             finally:
                 web.start(server.id)
                 await_state(web, server.id, "active")
+
+    @contextmanager
+    def deaf_data_centre(self) -> Iterator[None]:
+        """The data centre's process is stopped by a signal within the context: it takes calls
+        and answers none. It goes on after it.
+        """
+        with tars_web(self._lab) as web:
+            [server] = web.servers(APPLICATION, DATA_CENTRE_SERVER)
+        [host] = [
+            self._lab.host(name)
+            for name in self._lab.inventory.with_role("dc")
+            if self._lab.inventory.hosts[name].address == server.node_name
+        ]
+        host.check(["kill", "-STOP", str(server.process_id)])
+        try:
+            yield
+        finally:
+            host.check(["kill", "-CONT", str(server.process_id)])
 
     def close(self) -> None:
         self._stack.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from blueprints.errors import ConfigError
 from lab import debian
+from lab.cvb.roles import ROLES as CVB_ROLES
 from lab.deep import cluster, virtual
 from lab.deep.inside import NAMESPACES, PATH, first_process
 from lab.inventory import Inventory
@@ -22,8 +23,10 @@ from lab.loopback.state import (
     down,
     hosts_status,
     making,
+    tokens,
     with_accounts,
     write_secret,
+    write_tokens,
 )
 
 __all__ = ["down", "missing", "status", "up"]
@@ -137,9 +140,9 @@ def _endpoints(system: str, template: Inventory, addresses: Mapping[str, str]) -
 
 def _secrets(system: str, state: Path) -> dict[str, str]:
     """A system's secrets, by reference to files of the lab."""
-    if system != "tars":
-        return {}
-    return {"ticket": f"file:{_tars_token(state)}"}
+    if system == "tars":
+        return {"ticket": f"file:{_tars_token(state)}"}
+    return tokens(state, system, CVB_ROLES) if system == "cvb" else {}
 
 
 def _tars_token(state: Path) -> Path:
@@ -163,6 +166,7 @@ def _lay_out(template: Inventory, new: Making) -> None:
     accounts = new.write_account_keys()
     (new.state / "secrets").mkdir(mode=0o700)
     write_secret(_tars_token(new.state), secrets.token_hex(20))
+    write_tokens(new.state, "cvb", CVB_ROLES)
     for name in template.hosts:
         (new.state / "hosts" / name / "home").mkdir(parents=True)
         new.write_host_key(name)

@@ -12,6 +12,7 @@ _ROLES = ("jenkins-master",)
 
 FAULTS = (
     Fault("jenkins.deaf", _ROLES, "requests are taken, never answered, and cut after 30 s"),
+    Fault("jenkins.answers-cut", _ROLES, "answers end in their middle, and the connection too"),
     Fault("jenkins.open-to-all", _ROLES, "who is not logged in may read everything"),
     Fault("jenkins.plugin-missing", _ROLES, "the list of plugins lacks workflow-job"),
     Fault("jenkins.agents-away", _ROLES, "every agent is shown as offline"),

@@ -24,8 +24,10 @@ from lab.loopback.state import (
     lab_id,
     making,
     sweep,
+    tokens,
     with_accounts,
     write_secret,
+    write_tokens,
 )
 
 __all__ = ["HostStatus", "down", "find_labs", "missing", "status", "sweep", "up"]
@@ -104,8 +106,7 @@ def _lay_out(template: Inventory, new: Making, hide: Sequence[Path]) -> dict[str
     (state / "secrets").mkdir(mode=0o700)
     write_secret(_classroom_secret(state), secrets.token_urlsafe(24))
     write_secret(_jenkins_token(state), secrets.token_hex(17))
-    for role in CVB_ROLES:
-        write_secret(_cvb_token(state, role), secrets.token_urlsafe(24))
+    write_tokens(state, "cvb", CVB_ROLES)
     ca.make(state)
     # 127.0.0.0/8 is loopback (RFC 1122); the lower networks are left to others.
     network = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}"
@@ -169,7 +170,7 @@ def _system(
     if name == "iec":
         update["secrets"] = {"kubeconfig": f"file:{state / 'secrets' / 'kubeconfig'}"}
     if name == "cvb":
-        update["secrets"] = {role: f"file:{_cvb_token(state, role)}" for role in CVB_ROLES}
+        update["secrets"] = tokens(state, name, CVB_ROLES)
     if name == "jenkins":
         update["secrets"] = {ACCOUNTS[0]: f"file:{_jenkins_token(state)}"}
     return system.model_copy(update=update)
@@ -191,10 +192,6 @@ def _base_interpreter() -> str:
 
 def _classroom_secret(state: Path) -> Path:
     return state / "secrets" / "classroom"
-
-
-def _cvb_token(state: Path, role: str) -> Path:
-    return state / "secrets" / f"cvb-{role}"
 
 
 def _jenkins_token(state: Path) -> Path:

@@ -308,6 +308,21 @@ def write_secret(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def write_tokens(state: Path, system: str, roles: Iterable[str]) -> None:
+    """Give each role of a system a token of its own; `tokens` has references to them."""
+    for role in roles:
+        write_secret(_token(state, system, role), secrets.token_urlsafe(24))
+
+
+def tokens(state: Path, system: str, roles: Iterable[str]) -> dict[str, str]:
+    """Role → where its token is, as an inventory says it."""
+    return {role: f"file:{_token(state, system, role)}" for role in roles}
+
+
+def _token(state: Path, system: str, role: str) -> Path:
+    return state / "secrets" / f"{system}-{role}"
+
+
 def public(private: Path) -> str:
     """The public key of a private one's file."""
     return keys.public_text(private.read_text())

@@ -89,6 +89,15 @@ def test_every_criterion_has_a_fault_whose_blast_reaches_it(blueprint: model.Blu
         assert blueprint.in_blast(criterion.fault, criterion), criterion.id
 
 
+def test_every_fault_shows_something_within_its_blast(blueprint: model.Blueprint) -> None:
+    shows: dict[str, list[model.Criterion]] = {name: [] for name in blueprint.faults}
+    for criterion in blueprint.criteria:
+        for fault in blueprint.faults_of(criterion):
+            shows[fault].append(criterion)
+    assert [name for name, shown in shows.items() if not shown] == []
+    assert all(blueprint.in_blast(name, c) for name, shown in shows.items() for c in shown)
+
+
 def test_every_system_has_one_liveness_criterion(blueprint: model.Blueprint) -> None:
     judged = [c.liveness_of for c in blueprint.criteria if c.liveness_of]
     assert sorted(judged) == sorted(set(judged)) == ["classroom", "cvb", "iec", "jenkins", "tars"]

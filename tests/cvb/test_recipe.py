@@ -8,7 +8,7 @@ from blueprints.errors import ConfigError
 from fixtures.labs import template
 from lab.cvb.contracts import APPLICATION, Code, Detection, Kind, Policy, Vector
 from lab.cvb.probe import probe
-from lab.cvb.recipe import recipe, settings
+from lab.cvb.recipe import edge_hosts, recipe, settings
 from lab.cvb.site import Site
 from lab.cvb.trial import App, Listener
 from lab.errors import SystemDown
@@ -71,9 +71,15 @@ def test_a_removal_leaves_nothing_of_it(lab: Lab) -> None:
     assert probe(lab)
 
 
-def test_a_lab_with_one_edge_is_too_small() -> None:
+def test_a_lab_with_one_edge_carries_the_first_of_the_site() -> None:
     small = template(master=["tars-master"], edge=["tars-agent"], core=["dc"])
-    with Lab(small) as lab, pytest.raises(ConfigError, match="the site needs 2"):
+    with Lab(small) as lab:
+        assert edge_hosts(lab) == {"edge-a": "edge"}
+
+
+def test_a_lab_without_an_edge_is_told_what_it_wants() -> None:
+    small = template(master=["tars-master"], core=["dc"])
+    with Lab(small) as lab, pytest.raises(ConfigError, match="no host with the role tars-agent"):
         recipe(lab).steps(lab)
 
 

@@ -169,6 +169,7 @@ def test_edges_are_found_by_the_name_service() -> None:
     assert of_site == {"edge-a": here, "edge-b": there}
     with pytest.raises(SystemDown, match="no edge serves the area of edge-b"):
         edges.of_the_site({"127.0.0.1": here}, ["127.0.0.1", "127.0.0.2"])
+    assert edges.of_the_site(listening, ["127.0.0.2"]) == {"edge-a": there}
 
 
 def test_an_unknown_profile_is_told_which_there_are() -> None:

@@ -18,8 +18,12 @@ def blueprint(
     faults: Mapping[str, Iterable[str]],
     *,
     alone: Iterable[str] = (),
+    breaks: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Blueprint:
-    """``criteria``: ids, each with its fault; ``faults``: each with its blast radius."""
+    """``criteria``: ids, each with its fault; ``faults``: each with its blast radius.
+
+    ``breaks``: by fault, as `FaultEntry` has it.
+    """
     layer_of = {prefix: layer for layer, prefix in _PREFIXES.items()}
     made = tuple(
         Criterion(
@@ -44,7 +48,10 @@ def blueprint(
         pins={},
         bom={},
         sentinels=first,
-        faults={name: FaultEntry(blast=tuple(blast)) for name, blast in faults.items()},
+        faults={
+            name: FaultEntry(blast=tuple(blast), breaks=dict((breaks or {}).get(name, {})))
+            for name, blast in faults.items()
+        },
         criteria=made,
     )
     return Blueprint(Path("small.yaml"), content)
@@ -53,6 +60,8 @@ def blueprint(
 @dataclass
 class Bench:
     """A lab as a table. ``flips``: by fault, what fails with it; ``ruins``: what stays so.
+
+    ``breaks``: by fault, what cannot be judged with it.
 
     ``flaky``: fails the first time that it is judged with a fault, whichever that is.
     """
@@ -65,6 +74,7 @@ class Bench:
     ruined: set[str] = field(default_factory=set)
     renewals: list[str] = field(default_factory=list)
     judged: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    breaks: Mapping[str, Iterable[str]] = field(default_factory=dict)
 
     def inject(self, fault: str) -> None:
         assert not self.injected, "one fault at a time"
@@ -90,4 +100,6 @@ class Bench:
             return Seen("ERROR", "by chance")
         if identifier in self.skips:
             return Seen("SKIP", "not here")
+        if any(identifier in self.breaks.get(fault, ()) for fault in self.injected):
+            return Seen("ERROR", "blocked by what is broken")
         return Seen("FAIL", "it is broken") if identifier in broken else Seen("PASS", "")

@@ -34,7 +34,7 @@ def proven(of: Blueprint, bench: Bench, log: Log, *, many: int | None = None) ->
         else by_sample(of, of.criteria, able, many=many, seed=1)
     )
     Prover(of, bench, log, Progress("quiet")).prove(log.left(trials))
-    return summary(of.criteria, log.clean, log.tried)
+    return summary(of, of.criteria, log.clean, log.tried)
 
 
 def test_what_its_fault_flips_is_proven(tmp_path: Path) -> None:
@@ -73,6 +73,35 @@ def test_a_verdict_for_another_reason_proves_nothing(tmp_path: Path) -> None:
     found = proven(of, Bench({"f": ["OS-01"]}), Log(tmp_path))
     assert found.ids("unproven") == ["OS-01"]
     assert "does not say /refused/" in found.criteria[0].says
+
+
+#: One fault more, which breaks the lab for the first criterion.
+BROKEN = blueprint(
+    [("OS-01", "f"), ("OS-02", "g")],
+    {"f": ["OS-01"], "g": ["OS-02"], "down": ["os"]},
+    breaks={"down": {"OS-01": "^blocked"}},
+)
+
+
+def test_a_broken_lab_is_an_error(tmp_path: Path) -> None:
+    table = {"f": ["OS-01"], "g": ["OS-02"]}
+    found = proven(BROKEN, Bench(table, breaks={"down": ["OS-01"]}), Log(tmp_path))
+    assert found.ids("proven") == ["OS-01", "OS-02"]
+
+
+@pytest.mark.parametrize(
+    ("down", "says"),
+    [
+        ({"down": ["OS-01"]}, "down: with the fault: FAIL it is broken; expected ERROR"),
+        ({}, "down: with the fault: PASS; expected ERROR"),
+    ],
+)
+def test_a_broken_lab_that_is_no_error_leaves_its_criterion_unproven(
+    down: dict[str, list[str]], says: str, tmp_path: Path
+) -> None:
+    found = proven(BROKEN, Bench({"f": ["OS-01"], "g": ["OS-02"], **down}), Log(tmp_path))
+    assert found.ids("unproven") == ["OS-01"]
+    assert found.criteria[0].says == f"{says} (tried 2 times)"
 
 
 def test_what_skips_is_neither_proven_nor_wrong(tmp_path: Path) -> None:
@@ -117,7 +146,7 @@ def test_what_was_tried_is_not_tried_again(tmp_path: Path) -> None:
     trials = by_sentinels(SMALL, SMALL.criteria, SMALL.by_id.keys())
     with pytest.raises(Killed):
         Prover(SMALL, Dying(OWN), log, Progress("quiet")).prove(trials)
-    assert summary(SMALL.criteria, log.clean, log.tried).ids("proven") == ["OS-01", "OS-02"]
+    assert summary(SMALL, SMALL.criteria, log.clean, log.tried).ids("proven") == ["OS-01", "OS-02"]
     with (tmp_path / "log.jsonl").open("a") as torn:
         torn.write('{"tried": {"trial": {"fault": "f.K8S-01"')
 

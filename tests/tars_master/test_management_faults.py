@@ -258,14 +258,12 @@ def test_it_lies_at_its_call_and_is_over_with_its_flag(
 _LEAVES_SOMETHING = ("tars.adapter-lost", "tars.adapter-kept", "tars.application-kept")
 
 
-def test_a_profile_can_be_ignored(platform: Platform, application: str) -> None:
+def test_a_profile_holds_from_the_next_start_on(platform: Platform, application: str) -> None:
     server = platform.deploy(application)
     platform.web.change_server(server.id, profile=PROFILE)
     directory = platform.node_home() / ".iec4" / "tarsnode" / "data" / server.name / "conf"
     file = directory / f"{server.name}.config.conf"
-    with platform.fault("tars.profile-ignored"):
-        platform.web.restart(server.id)
-        assert "made-up" not in file.read_text()
+    assert "made-up" not in file.read_text()
     platform.web.restart(server.id)
     assert "made-up" in file.read_text()
 

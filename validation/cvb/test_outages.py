@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ NewApp = Callable[..., App]
 NewVehicle = Callable[..., Listener]
 
 SHOWS_S = 3.0
+#: For a target's answer, by the policy of whoever asks one that is silent.
+DEADLINE_MS = 300
 #: Within so long an edge finds a data centre that is back, and a platform starts what has died.
 BACK_S = 20.0
 #: A source that is not urgent publishes this often, microseconds.
@@ -167,6 +170,24 @@ def test_who_is_answered_by_another_target_when_the_first_misses_its_deadline(
             assert (counted.late, counted.neighbour, counted.lost) == (1, 1, 0), (
                 f"the edge counts {counted}"
             )
+
+
+@pytest.mark.criterion("CVB-40")
+def test_a_target_that_is_silent_is_not_awaited_beyond_the_deadline(
+    app: NewApp, vehicle: NewVehicle, site: Site, evidence: Evidence
+) -> None:
+    own, car = app(), vehicle()
+    own.set_policy(target=Target.DATA_CENTRE, deadline_ms=DEADLINE_MS, fallback=[Target.LOCAL])
+    with site.deaf_data_centre():
+        car.drive(-150, 30, 10)
+        with evidence.judge("a target that says nothing is awaited until the deadline, no longer"):
+            began = time.monotonic()
+            assert own.publish(detection(-120, 30)) == Code.DONE, "the frame is not taken"
+            heard = car.warnings(own.name, within=SHOWS_S)
+            took_ms = 1000 * (time.monotonic() - began)
+            assert heard, f"no fallback after {SHOWS_S:g} s, with a deadline of {DEADLINE_MS} ms"
+            assert heard[0].worked_out == Target.LOCAL
+            evidence.check(evidence.measure("fallback_taken", took_ms, "ms", samples=1))
 
 
 @pytest.mark.criterion("CVB-19")

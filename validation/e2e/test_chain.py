@@ -15,10 +15,10 @@ from lightkube.models.networking_v1 import (
     NetworkPolicyPort,
     NetworkPolicySpec,
 )
-from lightkube.resources.core_v1 import Node
 from lightkube.resources.networking_v1 import NetworkPolicy
 
 from blueprints.evidence import Evidence
+from fixtures.cluster import node_addresses
 from fixtures.from_pod import PodCaller
 from lab.errors import LabError
 from lab.iec.client import Cluster
@@ -75,11 +75,7 @@ def chain(lab: Lab, cluster: Cluster, new_namespace: Callable[[str], Place]) -> 
 
 
 def _require_node(cluster: Cluster, address: str) -> None:
-    found = {
-        one.address
-        for node in cluster.kube.list(Node)
-        for one in (node.status.addresses or () if node.status else ())
-    }
+    found = node_addresses(cluster)
     if address not in found:
         raise LabError(
             f"the Tars node {address} is no node of the cluster",

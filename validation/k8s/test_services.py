@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pytest
 from lightkube.models.core_v1 import ServicePort, ServiceSpec
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Node, Service
+from lightkube.resources.core_v1 import Service
 
 from blueprints.evidence import Evidence
+from fixtures.cluster import node_addresses
 from lab.errors import LabError
 from lab.iec.client import Cluster
 from lab.iec.policies import two_nodes
@@ -121,16 +122,7 @@ def test_a_node_port_is_open_on_every_node(offer: Offer, evidence: Evidence) -> 
     port = published.ports[0].nodePort
     assert port is not None
     with evidence.judge("a service's port is open on every node, whichever its pods are on"):
-        offer.await_open([To(address, port) for address in _node_addresses(offer.place.cluster)])
-
-
-def _node_addresses(cluster: Cluster) -> list[str]:
-    return [
-        address.address
-        for node in cluster.kube.list(Node)
-        for address in (node.status.addresses or () if node.status else ())
-        if address.type == "InternalIP"
-    ]
+        offer.await_open([To(address, port) for address in node_addresses(offer.place.cluster)])
 
 
 @pytest.mark.criterion("K8S-39")

@@ -133,6 +133,30 @@ def test_packages_are_deleted(trial: Trial, evidence: Evidence) -> None:
         assert package.id not in left, "it is still listed"
 
 
+@pytest.mark.criterion("PAAS-74")
+def test_a_deployed_server_is_known(trial: Trial, evidence: Evidence) -> None:
+    web, server = trial.web, trial.server
+    with evidence.judge("it is told which server is deployed on a node, and which is not"):
+        there = web.exists(server.application, server.server_name, [server.node_name])
+        assert there, f"{server.name} is not there, it is told"
+        other = web.exists(server.application, "NoSuchServer", [server.node_name])
+        assert not other, "a server that nobody has deployed is there, it is told"
+
+
+@pytest.mark.criterion("PAAS-75")
+def test_a_package_becomes_the_default(trial: Trial, evidence: Evidence) -> None:
+    web, program = trial.web, trial.program
+    older, newer = (
+        web.upload_package(program.build(version), trial.application, program.server)
+        for version in ("1.0.0", "2.0.0")
+    )
+    with evidence.judge("the package that was made the default one is it"):
+        for package in (older, newer):
+            web.set_default_package(package)
+            default = web.default_package(trial.application, program.server)
+            assert default == package.id, f"the default is package {default}"
+
+
 @pytest.mark.criterion("PAAS-65")
 def test_an_earlier_package_can_be_published_again(lab: Lab, evidence: Evidence) -> None:
     with Trial(lab) as trial:

@@ -34,6 +34,7 @@ from lab.classroom.embedded.statistics import with_statistics
 from lab.classroom.messages import Signal
 from lab.classroom.signalling import PATH
 from lab.classroom.token import Role
+from lab.cut_answers import cut_short
 
 #: While it is deaf, the server keeps a caller waiting for this long, in seconds.
 DEAF_S = 30.0
@@ -120,11 +121,9 @@ class Rest:
 
     @web.middleware
     async def _whole_answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Turn refusals into answers, and do nothing at all while deaf."""
-        if self.rooms.faults.active("classroom.deaf"):
-            return await self._hang_up(request)
+        """Turn refusals into answers; while out of order, give none."""
         try:
-            return await handler(request)
+            return await self._out_of_order(request) or await handler(request)
         except Refused as refusal:
             bare = self.rooms.faults.active("classroom.errors-bare")
             return answers.refused(request, refusal.status, None if bare else refusal.message)
@@ -143,6 +142,13 @@ class Rest:
         if not answers.let_in(request, self.secret, self.rooms.faults.active):
             return answers.unauthorized(request)
         return await handler(request)
+
+    async def _out_of_order(self, request: web.Request) -> web.StreamResponse | None:
+        if self.rooms.faults.active("classroom.deaf"):
+            return await self._hang_up(request)
+        if self.rooms.faults.active("classroom.answers-cut"):
+            return await cut_short(request)
+        return None
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         """Accept, never answer, and cut the connection in the end."""

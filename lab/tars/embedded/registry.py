@@ -228,8 +228,6 @@ class Registry:
 
     def _descriptor(self, row: Row) -> api.ServerDescriptor | None:
         """None for a server that cannot be described: its template is unknown or broken."""
-        if self.parts.flags.active("tars.profile-ignored"):
-            row = {**row, "profile": "", "template_name": "tars.default"}
         profile = self.parts.templates.profile_of(row)
         if not profile:
             return None

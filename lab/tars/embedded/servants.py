@@ -17,6 +17,9 @@ __all__ = ["Bodies", "Call", "Dropped", "Function", "Peer", "ServantServer"]
 #: Returns the answer's body. Raising `Dropped` leaves the caller without an answer.
 Function = Callable[[Call], bytes]
 
+#: Every bit of a byte but the lowest is another one.
+_GARBLED = bytes(byte ^ 0xFE for byte in range(256))
+
 #: As many as nodes, services and clients of a lab may hold open.
 _LIMITS = Limits(max_connections=20_000)
 
@@ -34,6 +37,19 @@ class Bodies(Dispatcher):
         self._faulty = faulty
 
     def begin(self, call: Call) -> bytes | None:
+        frame = self._answer_to(call)
+        if frame is None:
+            return None
+        if self._faulty("tars.answers-garbled"):
+            length, rest = frame[:4], frame[4:]
+            return length + rest.translate(_GARBLED)
+        if self._faulty("tars.answers-cut"):
+            call.peer.send(frame[: len(frame) // 2])
+            call.peer.abort()
+            return None
+        return frame
+
+    def _answer_to(self, call: Call) -> bytes | None:
         servant = self._functions.get(call.packet.servant)
         if servant is None:
             ignored = self._faulty("tars.servant-ignored")

@@ -57,8 +57,8 @@ def objects(place: Place) -> Objects:
     logs = RemoteLogs(place.data / "remote_app_log")
     return {
         "LogObj": {
-            LOG.name: place.unless("tars.log-lost", logs.log, Empty()),
-            LOG_BY_INFO.name: place.unless("tars.log-lost", logs.log_by_info, Empty()),
+            LOG.name: logs.log,
+            LOG_BY_INFO.name: logs.log_by_info,
         }
     }
 
