@@ -20,7 +20,7 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,12 +103,12 @@ class Place:
         if not text:
             return int(now), None
         try:
-            return int(now), Record(**json.loads(text))
-        except (ValueError, TypeError):
+            return int(now), Record.read(text)
+        except ValueError as error:
             raise LabError(
                 f"the lease on {self.host.name} cannot be read",
                 found=f"{text[:60]!r} in {self.directory}/lease",
-                expected=f"JSON with {', '.join(field.name for field in fields(Record))}",
+                expected=str(error),
                 advice=f"remove {self.directory}/lease from the account's home there if no run is "
                 "under way",
             ) from None
@@ -130,6 +130,16 @@ class Record:
     @property
     def json(self) -> str:
         return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> Record:
+        """The record that a file's text says; raises `ValueError` with what it should be."""
+        kinds = {field.name: int if field.type == "int" else str for field in fields(cls)}
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text)
+            if isinstance(found, dict) and {k: type(v) for k, v in found.items()} == kinds:
+                return cls(**found)
+        raise ValueError(f"JSON with {', '.join(kinds)}")
 
 
 class Lease:

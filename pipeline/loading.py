@@ -81,7 +81,7 @@ def read_baseline(place: Path | None) -> Study | None:
     file = place / DOCUMENT if place.is_dir() else place
     try:
         return Study.from_json(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f"--baseline {place} is no load study: {error}") from None
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,21 @@ class EventFollower:
         whole, newline, _ = added.rpartition(b"\n")
         self._offset += len(whole) + len(newline)
         for line in whole.splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:  # its writer was killed, or the disk full, half way
-                continue
-            if event["kind"] == "start":
-                self._progress.criterion_started(event["criterion"], event["title"])
-            elif event["kind"] == "end":
+            # One whose writer was killed, or for which the disk was full, half way is passed over.
+            with suppress(ValueError, RecursionError):
+                self._show(json.loads(line))
+
+    def _show(self, event: Any) -> None:
+        match event:
+            case {"kind": "start", "criterion": str(criterion), "title": str(title)}:
+                self._progress.criterion_started(criterion, title)
+            case {
+                "kind": "end",
+                "criterion": str(),
+                "title": str(),
+                "verdict": str(),
+                "seconds": float() | int(),
+            }:
                 self._progress.criterion_ended(event)
-            elif event["kind"] == "step":
-                self._progress.step(f"{event['criterion']}: {event['text']}")
+            case {"kind": "step", "criterion": str(criterion), "text": str(text)}:
+                self._progress.step(f"{criterion}: {text}")

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from blueprints.errors import ConfigError
 from blueprints.model import Blueprint, Criterion, Maturity
 from lab.errors import LabError, WaitTimeout
@@ -156,16 +158,20 @@ class RunDirectory:
         file = path / "run.json"
         try:
             data = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(
                 f"{path} is no run directory: run.json cannot be read ({error})"
             ) from None
-        if data.get("schema") != SCHEMA:
-            raise ConfigError(
-                f"{file} has schema {data.get('schema')!r}, this version reads {SCHEMA}"
-            )
-        data["stages"] = [StageState(**stage) for stage in data["stages"]]
-        return cls(path.absolute(), RunState(**data))
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            found = data.get("schema") if isinstance(data, dict) else data
+            raise ConfigError(f"{file} has schema {found!r}, this version reads {SCHEMA}")
+        try:
+            state = TypeAdapter(RunState).validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            at = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"{file} is damaged: {at}: {first['msg'].lower()}") from None
+        return cls(path.absolute(), state)
 
     @property
     def logs(self) -> Path:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from reports.files import write_whole
 
 #: What became of an upload.
@@ -33,6 +35,9 @@ class Entry:
     bundle: str
     state: str
     when: str
+
+
+_ENTRIES = TypeAdapter(list[Entry])
 
 
 class Ledger:
@@ -67,8 +72,8 @@ class Ledger:
     def _read(self) -> None:
         if self.file.exists():
             try:
-                self.entries = [Entry(**entry) for entry in json.loads(self.file.read_bytes())]
-            except (ValueError, TypeError) as error:
+                self.entries = _ENTRIES.validate_json(self.file.read_bytes())
+            except ValueError as error:
                 raise Refused(
                     [f"{self.file} is damaged ({error}): which timestamps are spent is not known"]
                 ) from None

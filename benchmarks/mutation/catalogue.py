@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.mutation import of_classroom, of_files, of_jenkins, of_scans, of_tars
+from benchmarks.mutation import of_classroom, of_files, of_jenkins, of_runs, of_scans, of_tars
 
 TARGETS = (
     *of_tars.TARGETS,
@@ -10,4 +10,5 @@ TARGETS = (
     *of_jenkins.TARGETS,
     *of_scans.TARGETS,
     *of_files.TARGETS,
+    *of_runs.TARGETS,
 )

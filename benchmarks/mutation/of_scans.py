@@ -14,8 +14,17 @@ from blueprints.errors import Unacceptable
 from blueprints.security import security_rules
 from lab import clock
 from lab.errors import LabError
+from lab.iec import client, execution
 from lab.iec import conformance as reports
 
+_STATUS = (
+    b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"Forbidden",'
+    b'"message":"pods is forbidden","code":403}'
+)
+_EXITED = (
+    b'{"metadata":{},"status":"Failure","message":"command terminated","reason":"NonZeroExitCode",'
+    b'"details":{"causes":[{"reason":"ExitCode","message":"3"}]}}'
+)
 _RULES = security_rules()
 _NAMED = _RULES.lynis["mature"]
 
@@ -120,5 +129,21 @@ TARGETS = (
         ],
         (ValueError,),
         (clock,),
+    ),
+    Target(
+        "kubernetes-refusal",
+        "what an API server refuses with; any other body gives its first line",
+        lambda data: client.Refused("GET /", 400, data),
+        lambda: [_STATUS],
+        (),
+        (client,),
+    ),
+    Target(
+        "kubernetes-exec",
+        "the Status that ends a command in a pod",
+        lambda data: execution.exit_status("/exec", data),
+        lambda: [_STATUS, _EXITED],
+        (LabError,),
+        (execution, client),
     ),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -87,3 +89,21 @@ def written(name: str, data: bytes) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
     return file
+
+
+def read_from(name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """The parser of a file, from its content; the file has that name."""
+    return lambda data: read(written(name, data))
+
+
+def as_json(found: object) -> list[bytes]:
+    return [json.dumps(found).encode()]
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for number, (name, data) in enumerate(files.items()):
+            kind = (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED)[number % 2]
+            archive.writestr(zipfile.ZipInfo(name), data, kind)
+    return made.getvalue()

@@ -45,3 +45,16 @@ class Target:
 def text_of(data: bytes) -> str:
     """Bytes as a client that believes in UTF-8 hands them on."""
     return data.decode(errors="replace")
+
+
+def target(
+    name: str,
+    what: str,
+    parse: Callable[[bytes], object],
+    found: Callable[[], list[bytes]],
+    errors: type[Exception] | tuple[type[Exception], ...],
+    *modules: ModuleType,
+    text: bool = True,
+) -> Target:
+    kinds = errors if isinstance(errors, tuple) else (errors,)
+    return Target(name, what, parse, found, kinds, modules, text)

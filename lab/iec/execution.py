@@ -111,7 +111,7 @@ async def _execute(
                     return Executed(
                         pod,
                         command,
-                        _exit_status(path, rest),
+                        exit_status(path, rest),
                         output[_STDOUT].decode(errors="replace"),
                         output[_STDERR].decode(errors="replace"),
                     )
@@ -138,7 +138,7 @@ async def _execute(
     )
 
 
-def _exit_status(path: str, body: bytes) -> int:
+def exit_status(path: str, body: bytes) -> int:
     """The exit status in the Status that ends an exec; raises `Refused` for any other failure."""
     try:
         status = json.loads(body)
@@ -153,4 +153,5 @@ def _exit_status(path: str, body: bytes) -> int:
             f"exec at {path} ended with what is no Status",
             evidence=body.decode(errors="replace"),
         ) from None
-    raise Refused(f"exec at {path}", int(status.get("code", 500)), body)
+    code = status.get("code")
+    raise Refused(f"exec at {path}", code if isinstance(code, int) else 500, body)

@@ -49,11 +49,20 @@ _VALUES = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+def _is_json(seed: bytes) -> bool:
+    try:
+        return isinstance(json.loads(seed), dict | list)
+    except ValueError:
+        return False
+
+
 #: By parser, the seeds that are JSON.
 _OF_JSON = {
     target.name: (target, found)
     for target in TARGETS
-    if target.text and (found := [seed for seed in target.seeds() if seed[:1] in (b"{", b"[")])
+    if target.text and (found := [seed for seed in target.seeds() if _is_json(seed)])
 }
 
 
