@@ -20,6 +20,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("cvb.neighbour-not-asked", _EDGES, "queries tell of what the edge itself has seen only"),
     Fault("cvb.merged-twice", _EDGES, "what two sources or edges have seen is told twice"),
     Fault("cvb.batches-lost-on-outage", _EDGES, "batches that cannot be sent at once are lost"),
+    Fault("cvb.waiting-forgotten", _EDGES, "edges start without the batches that waited in them"),
     Fault("cvb.batches-out-of-order", _EDGES, "of batches that wait the newest is sent first"),
     Fault("cvb.drop-newest", _EDGES, "beyond the bound of batches the newest is dropped"),
     Fault("cvb.warnings-late", _EDGES, "warnings are sent 150 ms later, or the value's ms"),

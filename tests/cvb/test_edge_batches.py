@@ -7,7 +7,9 @@ from collections import Counter
 import pytest
 
 from lab.cvb.contracts import Batch, Code, Kind
+from lab.cvb.embedded import batch_lines
 from lab.cvb.embedded.batches import BatchQueue
+from lab.cvb.embedded.edge import WAITING_FILE
 from lab.cvb.trial import App, detection
 from lab.wait import wait_for
 from tests.cvb.running_site import RunningSite
@@ -92,6 +94,37 @@ def test_a_new_process_goes_on_where_the_last_one_ended(app: App, running: Runni
     again.publish_all(1, *SEEN)
     batches = await_frames(running, 2)
     assert [batch.sequence for batch in batches] == [queue_sequence, queue_sequence + 1]
+
+
+def test_what_waits_outlives_the_edge(app: App, running: RunningSite) -> None:
+    """While it waits it lies in a file, whatever becomes of the process."""
+    running.stop("core")
+    queue_up(app, 3)
+    file = running.homes["edge-a"] / WAITING_FILE
+
+    def kept() -> list[int]:
+        return [batch.sequence for batch in batch_lines.read(file)]
+
+    assert wait_for("the third batch in its file", lambda: 3 in kept() and kept(), timeout=3) == [
+        1, 2, 3,
+    ]  # fmt: skip
+    running.stop("edge-a")
+    running.start("edge-a")
+    running.start("core")
+    batches = await_frames(running, 3)
+    assert [(batch.sequence, batch.frames) for batch in batches] == [(1, 1), (2, 1), (3, 1)]
+    wait_for("nothing in the file", lambda: not file.exists(), timeout=3)
+
+
+def test_what_waits_can_be_forgotten_on_request(app: App, running: RunningSite) -> None:
+    running.fault("cvb.waiting-forgotten")
+    running.stop("core")
+    queue_up(app, 3)
+    running.stop("edge-a")
+    running.start("edge-a")
+    running.start("core")
+    App(running, "edge-a", "app").publish_all(1, *SEEN)
+    assert sum(batch.frames for batch in await_frames(running, 1)) == 1
 
 
 def test_what_was_counted_before_the_end_is_sent(app: App, running: RunningSite) -> None:

@@ -27,6 +27,8 @@ NewApp = Callable[..., App]
 NewVehicle = Callable[..., Listener]
 
 SHOWS_S = 3.0
+#: So many batches wait in an edge before it dies.
+BEFORE_IT_DIES = 3
 #: For a target's answer, by the policy of whoever asks one that is silent.
 DEADLINE_MS = 300
 #: Within so long an edge finds a data centre that is back, and a platform starts what has died.
@@ -190,6 +192,30 @@ def test_a_target_that_is_silent_is_not_awaited_beyond_the_deadline(
             evidence.check(evidence.measure("fallback_taken", took_ms, "ms", samples=1))
 
 
+@pytest.mark.criterion("CVB-41")
+def test_an_edge_that_dies_keeps_what_waits_in_it(lab: Lab, site: Site, evidence: Evidence) -> None:
+    app, edge, last = (
+        App(site, "edge-a", f"iec4-dies-{now_us()}"),
+        site.edges["edge-a"],
+        _last(site),
+    )
+    app.set_policy(target=Target.DATA_CENTRE, urgent=False, deadline_ms=500)
+    with site.without_data_centre():
+        for number in range(1, BEFORE_IT_DIES + 1):
+            app.publish_all(1, detection(-150, 90))
+            wait_for("its batch", lambda n=number: edge.statistics().queued >= n, timeout=BACK_S)
+        _kill(lab, site, "edge-a")
+        wait_for("it takes frames again", lambda: _takes(app), timeout=BACK_S)
+    with evidence.judge("batches that waited in an edge that died are stored all the same"):
+        wait_for(
+            f"{BEFORE_IT_DIES} frames from before its death",
+            lambda: sum(one.frames for one in _stored(site, app, last)) >= BEFORE_IT_DIES,
+            timeout=BACK_S,
+        )
+        sequences = [one.sequence for one in _stored(site, app, last)]
+        assert len(set(sequences)) == len(sequences), f"stored are batches {sequences}"
+
+
 @pytest.mark.criterion("CVB-19")
 def test_an_edge_that_dies_mid_stream_comes_back(
     app: NewApp, vehicle: NewVehicle, lab: Lab, site: Site, evidence: Evidence
@@ -197,18 +223,23 @@ def test_an_edge_that_dies_mid_stream_comes_back(
     dying, living = app("edge-b"), app("edge-a")
     for one in (dying, living):
         one.set_policy()
+    with evidence.judge("an edge that dies serves again, with its policies; others go on"):
+        with living.streaming(detection(-150, 90)) as codes:
+            _kill(lab, site, "edge-b")
+            wait_for("it takes frames again", lambda: _takes(dying), timeout=BACK_S)
+        assert set(codes) == {Code.DONE}, f"meanwhile edge-a answered {Counter(codes)}"
+        car = vehicle("edge-b")
+        car.drive(50, -60, 10)
+        dying.publish(detection(80, -60))
+        assert car.warnings(dying.name, within=SHOWS_S), "it warns no more"
+
+
+def _kill(lab: Lab, site: Site, edge: str) -> None:
+    """Have an edge's process end at once; the platform starts it again."""
+    address = site.addresses[edge].host
     with tars_web(lab) as web:
-        address = site.addresses["edge-b"].host
         [server] = [s for s in web.servers(APPLICATION, EDGE_SERVER) if s.node_name == address]
-        with evidence.judge("an edge that dies serves again, with its policies; others go on"):
-            with living.streaming(detection(-150, 90)) as codes:
-                lab.host(site.hosts["edge-b"]).check(["kill", "-KILL", str(server.process_id)])
-                wait_for("it takes frames again", lambda: _takes(dying), timeout=BACK_S)
-            assert set(codes) == {Code.DONE}, f"meanwhile edge-a answered {Counter(codes)}"
-            car = vehicle("edge-b")
-            car.drive(50, -60, 10)
-            dying.publish(detection(80, -60))
-            assert car.warnings(dying.name, within=SHOWS_S), "it warns no more"
+    lab.host(site.hosts[edge]).check(["kill", "-KILL", str(server.process_id)])
 
 
 def _takes(app: App) -> bool:

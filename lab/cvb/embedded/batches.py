@@ -51,6 +51,9 @@ class BatchQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._waiting)
+
     def add(self, batch: Batch, *, keep_oldest: bool = False) -> None:
         """Keep one more batch; beyond the bound the oldest is dropped (or else this one)."""
         self.next_sequence = batch.sequence + 1

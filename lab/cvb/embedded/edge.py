@@ -46,8 +46,9 @@ from lab.faultflags import FaultFlags
 from lab.tars.body import Empty, Function
 from lab.tars.serving import Call, Servant, Silence
 
-#: What an edge keeps of its policies over a restart.
+#: What an edge keeps over a restart: its policies, and batches that wait through an outage.
 POLICIES_FILE = "policies.json"
+WAITING_FILE = "waiting.jsonl"
 
 #: With the fault that says so, vehicles this near to a neighbour's area are forgotten, metres.
 _ROAMING_M = 35.0
@@ -80,7 +81,14 @@ class EdgeServer:
         self._relayed = Intake(settings)
         self._rule = rule_of(settings)
         self._around = Neighbourhood(settings, here, token, finder)
-        self._shipping = Shipping(here.name, token, settings, self._around.data_centre, faults)
+        self._shipping = Shipping(
+            here.name,
+            token,
+            settings,
+            self._around.data_centre,
+            faults,
+            waiting=kept / WAITING_FILE,
+        )
         remembers = self._file.exists() and not faults.active("cvb.policies-forgotten")
         self._policies = Policies.from_json(self._file.read_text()) if remembers else Policies()
         self._forgotten: set[str] = set()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections import defaultdict
 from pathlib import Path
 
-from lab.cvb.contracts import STORED_AT_ONCE, Batch, Kind
+from lab.cvb.contracts import STORED_AT_ONCE, Batch
+from lab.cvb.embedded import batch_lines
 
 #: Batches of one edge that are kept; beyond, the oldest go at the next start.
 KEPT = 100_000
-
-_MEMBERS = tuple(Batch.__struct_fields__)
 
 
 class KeptBatches:
@@ -20,14 +18,10 @@ class KeptBatches:
 
     def __init__(self, file: Path) -> None:
         self._of: dict[str, list[Batch]] = defaultdict(list)
-        if file.exists():
-            for line in file.read_text().splitlines(keepends=True):
-                if line.endswith("\n"):  # one that a kill cut short was never acknowledged
-                    self._add(_from_json(line))
-            self._of = defaultdict(list, {edge: kept[-KEPT:] for edge, kept in self._of.items()})
-            whole = file.with_suffix(".new")
-            whole.write_text("".join(map(_to_json, self._everything())))
-            whole.replace(file)
+        for batch in batch_lines.read(file):  # what a kill cut short was never acknowledged
+            self._add(batch)
+        self._of = defaultdict(list, {edge: kept[-KEPT:] for edge, kept in self._of.items()})
+        batch_lines.write(file, self._everything())
         self._file = file.open("a")
 
     def keep(self, batch: Batch) -> tuple[bool, int]:
@@ -41,7 +35,7 @@ class KeptBatches:
             repeated = any(one == batch for one in reversed(kept[-STORED_AT_ONCE:]))
             return repeated, kept[-1].sequence
         self._add(batch)
-        self._file.write(_to_json(batch))
+        self._file.write(batch_lines.line_of(batch))
         self._file.flush()
         return True, batch.sequence
 
@@ -59,13 +53,3 @@ class KeptBatches:
 
     def _everything(self) -> list[Batch]:
         return [batch for kept in self._of.values() for batch in kept]
-
-
-def _to_json(batch: Batch) -> str:
-    return json.dumps({name: getattr(batch, name) for name in _MEMBERS}) + "\n"
-
-
-def _from_json(line: str) -> Batch:
-    given = json.loads(line)
-    given["seen"] = {Kind(int(kind)): count for kind, count in given["seen"].items()}
-    return Batch(**given)

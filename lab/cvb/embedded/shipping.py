@@ -1,4 +1,8 @@
-"""An edge's batches on their way: made each period, sent one by one, again after an outage."""
+"""An edge's batches on their way: made each period, sent one by one, again after an outage.
+
+What waits through an outage lies in a file, so that an edge that is killed meanwhile loses only
+what it has counted since the last period's end.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from lab.cvb.contracts import STORE, Acknowledged, Batch, BatchGiven, Code, Frame
+from lab.cvb.embedded import batch_lines
 from lab.cvb.embedded.batches import BatchQueue, Counting
 from lab.cvb.embedded.links import Link
 from lab.cvb.embedded.settings import Settings
@@ -24,9 +30,20 @@ class Shipping:
     """Runs as two tasks while the context is entered: one makes batches, one sends them."""
 
     def __init__(
-        self, edge: str, token: str, settings: Settings, data_centre: Link, faults: FaultFlags
+        self,
+        edge: str,
+        token: str,
+        settings: Settings,
+        data_centre: Link,
+        faults: FaultFlags,
+        *,
+        waiting: Path,
     ) -> None:
         self.queue = BatchQueue(settings.batch_bound)
+        if not faults.active("cvb.waiting-forgotten"):
+            for batch in batch_lines.read(waiting):
+                self.queue.add(batch)
+        self._waiting = waiting
         self._edge = edge
         self._token = token
         self._period_s = settings.batch_period_s
@@ -53,6 +70,7 @@ class Shipping:
         with suppress(TimeoutError):
             async with asyncio.timeout(_ACKNOWLEDGED_S):
                 await self._drain()
+        self._keep()
 
     def _end_period(self) -> None:
         for batch in self._counting.end(self._edge, self.queue.next_sequence):
@@ -64,7 +82,15 @@ class Shipping:
             due = max(due + self._period_s, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
             self._end_period()
+            self._keep()
             self._more.set()
+
+    def _keep(self) -> None:
+        """Have in the file what waits. Of a single batch the sending has only begun."""
+        if len(self.queue) > 1:
+            batch_lines.write(self._waiting, self.queue)
+        elif not self.queue:
+            self._waiting.unlink(missing_ok=True)
 
     async def _send(self) -> None:
         """Each period that finds batches waiting is another attempt."""
@@ -72,6 +98,7 @@ class Shipping:
             await self._more.wait()
             self._more.clear()
             await self._drain()
+            self._keep()
 
     async def _drain(self) -> None:
         """Send what waits until nothing does, or the data centre does not take one."""
