@@ -286,7 +286,7 @@ def test_a_site_gives_repository_credentials_label_and_schedule(tmp_path):
     ("text", "says"),
     [
         ("- defaults:\n    name: global\n", "Missing parameter: 'build-node'"),
-        ("- defaults: [", r"site.yaml:1:14: not valid YAML"),
+        ("- defaults: [", r"site.yaml:2:1: not valid YAML"),
         ("", "Missing parameter"),
     ],
 )
