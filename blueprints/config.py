@@ -29,7 +29,7 @@ LEVELS = 64
 
 
 #: libyaml's, where PyYAML was built with it: ten times as quick, with the same places.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def composed(text: str) -> yaml.Node | None:
@@ -38,7 +38,7 @@ def composed(text: str) -> yaml.Node | None:
     Nothing in it is nested deeper than `LEVELS`: composers call themselves for each level.
     """
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > LEVELS:
@@ -47,7 +47,7 @@ def composed(text: str) -> yaml.Node | None:
                 raise yaml.composer.ComposerError(None, None, says, mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-    return yaml.compose(text, Loader=_LOADER)
+    return yaml.compose(text, Loader=LOADER)
 
 
 def constructed(text: str) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from blueprints.archives import DAMAGED, METHODS
+from blueprints.config import LOADER
 from blueprints.errors import Unacceptable
 
 #: Bytes of a document (a scanner's log, an output.xml) at most.
@@ -54,16 +55,16 @@ def parse_yaml(data: bytes) -> Any:
     try:
         text = data.decode()
         depth = 0
-        for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        for number, event in enumerate(yaml.parse(text, Loader=LOADER)):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEPTH or number > NODES:
                 raise Unacceptable(f"YAML with more than {DEPTH} levels or {NODES} nodes")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=LOADER)
         if node is None:
             return None
         _count(node, NODES, DEPTH)
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506  derives from SafeLoader
+        return _PlainLoader("").construct_document(node)
     except UnicodeDecodeError:
         raise Unacceptable("YAML that is not UTF-8") from None
     except (yaml.YAMLError, *_UNFIT) as error:
