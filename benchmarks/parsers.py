@@ -1,14 +1,18 @@
 """``./iec4 bench parsers``: a million mutated inputs for every parser of foreign bytes.
 
-Goes on where the last call ended: counts lie in the cache, and are forgotten where a parser's
-source has changed. A call ends within 10 minutes; ``--soak`` goes on until all have had theirs.
+A parser sits on each core. Goes on where the last call ended: counts lie in the cache, and are
+forgotten where a parser's source has changed. A call ends within 10 minutes; ``--soak`` goes on
+until all have had theirs.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.checkout import ROOT
@@ -60,23 +64,37 @@ def _file() -> Path:
 
 
 def _work(ledger: Ledger, budget_s: float) -> None:
-    """Each parser that is not done gets an equal share of what time is left."""
+    """Each parser that is not done gets an equal share of what time is left, one on each core."""
     ends = time.monotonic() + budget_s
     os.nice(_NICE)
-    todo = sorted((t for t in TARGETS if ledger.entry(t).left), key=lambda t: _order(ledger, t))
-    for number, target in enumerate(todo):
-        left = ends - time.monotonic()
-        if left < _LEAST_S:
-            break
-        entry = ledger.entry(target)
-        share = max(_LEAST_S, left / (len(todo) - number))
-        say(f"{target.name}: {entry.ran:,} of {WANTED:,} inputs so far")
+    todo = deque(
+        sorted((t for t in TARGETS if ledger.entry(t).left), key=lambda t: _order(ledger, t))
+    )
+    cores, one_at_a_time = len(os.sched_getaffinity(0)), threading.Lock()
+
+    def work() -> None:
+        while True:
+            with one_at_a_time:
+                left = ends - time.monotonic()
+                if not todo or left < _LEAST_S:
+                    return
+                share = max(_LEAST_S, left * cores / (len(todo) + cores - 1))
+                target = todo.popleft()
+                entry = ledger.entry(target)
+                say(f"{target.name}: {entry.ran:,} of {WANTED:,} inputs so far")
+            seconds = min(share, left)
+            sitting = sit(target, first_batch=entry.next_batch, inputs=entry.left, seconds=seconds)
+            with one_at_a_time:
+                entry.add(sitting)
+                ledger.save()
+
+    with ThreadPoolExecutor(cores) as pool:
         try:
-            sitting = sit(target, first_batch=entry.next_batch, inputs=entry.left, seconds=share)
+            for worker in [pool.submit(work) for _ in range(cores)]:
+                worker.result()
         except TrialBroken as error:
+            todo.clear()
             raise BenchFailed(str(error)) from None
-        entry.add(sitting)
-        ledger.save()
 
 
 def _order(ledger: Ledger, target: Target) -> tuple[bool, float]:

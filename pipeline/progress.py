@@ -132,7 +132,7 @@ class EventFollower:
                 "criterion": str(),
                 "title": str(),
                 "verdict": str(),
-                "seconds": float() | int(),
+                "seconds": float(),
             }:
                 self._progress.criterion_ended(event)
             case {"kind": "step", "criterion": str(criterion), "text": str(text)}:

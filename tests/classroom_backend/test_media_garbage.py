@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from lab.classroom.attendee import ClassroomLoop
 from lab.classroom.embedded.frames import STRAY_MS, FrameReader
 from lab.classroom.embedded.media import MediaFaults, MediaPlane, OfferRefused
+from lab.classroom.embedded.untrusted import media_of
 from lab.classroom.loopback_ice import candidates_on
 from lab.classroom.rest import ClassroomApi
 from lab.classroom.token import Role
@@ -110,6 +111,12 @@ _PACKETS = st.lists(
     ),
     max_size=60,
 )
+
+
+@pytest.mark.parametrize("more", ["a=x", "a=rtpmap:96 VP8/90000"])
+def test_an_offer_of_more_than_browsers_have_is_left_alone(more: str) -> None:
+    with pytest.raises(ValueError, match="more than 600 lines, or 128 codecs"):
+        media_of(f"{OFFER}{more}\r\n" + f"{more}\r\n" * 599, ("audio", "video"))
 
 
 @settings(deadline=None)
