@@ -63,6 +63,13 @@ def test_what_is_defined_is_found_by_module_and_by_name() -> None:
             wrong()
 
 
+def test_an_enum_without_a_name_is_an_int_in_a_struct() -> None:
+    api = loads("module m { enum E { }; struct S { 0 require E e; 1 optional vector<E> es; }; };")
+    sent = api.m.S(7, [1, -2])
+    assert decode_body(api.m.S, encode_body(sent)) == sent
+    assert decode_body(api.m.S, encode_body(api.m.S(3))).e == 3
+
+
 def test_one_short_name_in_two_modules_must_be_qualified() -> None:
     api = loads("module a { enum E { X }; }; module b { enum E { Y }; };")
     assert api["b::E"].Y == 0

@@ -88,8 +88,11 @@ class Types:
             return _bounded(whole, type_.limit)
         if isinstance(type_, Map):
             return dict[self.annotation(type_.key), self.annotation(type_.value)]  # type: ignore[misc]
-        # A struct that is not made yet is the one being made, in a vector or map of itself.
-        return self.of.get(type_.name) or _short(type_.name)
+        kind = self.of.get(type_.name)
+        if kind is None:  # the one that is being made, in a vector or map of itself
+            return _short(type_.name)
+        # The codec takes no enum without a name; on the wire it is an int like any other.
+        return body.Int if issubclass(kind, OpenEnum) and not len(kind) else kind
 
     def _struct(self, struct: StructDefinition) -> type[Struct]:
         members: list[tuple[int, str, Any, Any]] = []
