@@ -143,7 +143,10 @@ def _call(
     values = given.named_children if given is not None else []
     quoted = None
     if len(values) == 1 and values[0].type == _QUOTED:
-        quoted = ast.literal_eval(_text(values[0]))  # Groovy's escapes are Python's here
+        try:
+            quoted = ast.literal_eval(_text(values[0]))  # Groovy's escapes are Python's here
+        except (SyntaxError, ValueError):  # the grammar takes one with a carriage return in it
+            raise JenkinsfileError(f"line {line}: a text in quotes has no end") from None
     return Statement(_text(node.child_by_field_name("name")), text, line, quoted, body)
 
 

@@ -275,6 +275,12 @@ def test_a_damaged_run_is_not_gone_on_with(text: str, tmp_path: Path) -> None:
         rundir.RunDirectory.open(tmp_path)
 
 
+def test_a_text_without_an_end_is_no_jenkinsfile() -> None:
+    text = "pipeline {\n agent none\n stages {\n stage('a\r') {\n }\n }\n}\n"
+    with pytest.raises(jenkinsfile.JenkinsfileError, match="line 4: a text in quotes has no end"):
+        jenkinsfile.parse(text)
+
+
 def test_a_status_of_exec_without_a_code_is_a_refusal() -> None:
     with pytest.raises(Refused, match="500"):
         exit_status("/exec", b'{"status": "Failure", "code": null}')
