@@ -37,7 +37,7 @@ from lab.tars.errors import (
     MalformedPacket,
     MalformedTars,
 )
-from lab.tars.idl import IdlError, api, files, loads, parser, tokens
+from lab.tars.idl import IdlError, api, files, loads, parser, tokens, types
 from lab.tars.packets import Version
 from lab.tars.web import answers, calls, servers
 
@@ -270,7 +270,7 @@ TARGETS = (
         lambda data: loads(text_of(data)),
         _interfaces,
         (IdlError,),
-        (api, files, parser, tokens),
+        (api, files, parser, tokens, types),
     ),
     Target(
         "tars-profile",
