@@ -32,6 +32,8 @@ AUDIO, AUDIO_AND_VIDEO = "talk", "lecture"
 AGAIN_S = 180.0
 #: Seconds that descriptors and threads are given to be back, and the crowd for an order.
 BACK_S = 20.0
+#: Descriptors and threads that a server may open meanwhile of its own accord, whatever the cycles.
+OWN_ACCORD = 2
 _PATIENCE_S = 30.0
 
 FIGURES = (
@@ -249,7 +251,7 @@ def leak_percent(backend: Backend, cycles: int) -> float:
                 list(pool.map(cycle, range(cycles)))
         except LabError as error:
             raise BenchFailed(f"joins and leaves: {error}") from error
-        _back(backend, open_before, cycles)
+        _back(backend, open_before)
         now = backend.private_bytes
         ask("leave", _PATIENCE_S, who="teacher")
     return round(100 * (now - held) / held, 2)
@@ -269,21 +271,17 @@ def _settled(backend: Backend) -> tuple[int, int]:
     return least
 
 
-def _back(backend: Backend, before: tuple[int, int], cycles: int) -> None:
-    """Wait until less than one descriptor or thread in ten cycles is left of them.
-
-    One or two more are none that each cycle loses: a server has them of its own accord.
-    """
-    allowed = max(2, cycles // 10)
+def _back(backend: Backend, before: tuple[int, int]) -> None:
+    """Wait until no more is open than before, but for what a server opens of its own accord."""
 
     def met() -> bool:
         now = backend.kept_open
-        return all(after - of <= allowed for after, of in zip(now, before, strict=True))
+        return all(after - of <= OWN_ACCORD for after, of in zip(now, before, strict=True))
 
     try:
         wait_for("sockets and threads to be back", met, timeout=BACK_S)
     except LabError as error:
-        found = f"{backend.kept_open}, {before} before {cycles} joins and leaves"
+        found = f"{backend.kept_open}, {before} before all joins and leaves"
         raise BenchFailed(f"descriptors and threads: {found}") from error
 
 

@@ -82,14 +82,15 @@ class Shipping:
             due = max(due + self._period_s, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
             self._end_period()
-            self._keep()
+            if len(self.queue) > 1:  # older ones wait, and may do so for long
+                self._keep()
             self._more.set()
 
     def _keep(self) -> None:
-        """Have in the file what waits. Of a single batch the sending has only begun."""
-        if len(self.queue) > 1:
+        """Have in the file what waits."""
+        if self.queue:
             batch_lines.write(self._waiting, self.queue)
-        elif not self.queue:
+        else:
             self._waiting.unlink(missing_ok=True)
 
     async def _send(self) -> None:
