@@ -67,7 +67,8 @@ def _candidates(binary: Binary) -> Iterator[Path]:
     directories = [os.environ.get(ASSETS, ""), *os.environ.get("PATH", "").split(os.pathsep)]
     for directory in filter(None, directories):
         path = Path(directory, binary.name)
-        if path.is_file() and os.access(path, os.X_OK):
+        # Asked first: a directory that may not be looked into is passed over, as shells do.
+        if os.access(path, os.X_OK) and path.is_file():
             yield path.absolute()
 
 

@@ -57,6 +57,14 @@ def test_what_cannot_say_its_version_is_believed_among_the_assets_alone(tmp_path
     assert binaries.find(["calico-check-status"]) == {"calico-check-status": asset}
 
 
+def test_a_directory_that_cannot_be_looked_into_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another's home, or here, as root may look everywhere, a name that is too long."""
+    monkeypatch.setenv("PATH", f"/{'a' * 300}")
+    assert binaries.find(["etcd"]) == {}
+
+
 def test_what_is_not_finished_is_not_found() -> None:
     program(bin_directory() / "unfinished" / "etcd", "etcd Version: 3.6.14")
     assert binaries.find(["etcd"]) == {}
